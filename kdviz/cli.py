@@ -1,0 +1,286 @@
+"""python -m kdviz: data, teacher, distill, engine.
+
+`--json` prints one JSON object on standard output and nothing else there; progress goes to standard error. A user's mistake
+is one line on standard error and exit status 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kdviz import __version__, data, settings, spec, teachers
+from kdviz.errors import InvalidValue, UserError
+from kdviz.i18n import N_
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}; see `{self.prog} --help`", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    parsed = parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except UserError as error:
+        print(f"kdviz: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("kdviz: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has gone: nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def parser() -> Parser:
+    """Return the parser of the whole command line; the README's documentation test reads it too."""
+    top = Parser(prog="python -m kdviz", description="Soft targets, and students distilled from them.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("data", help="fetch or check a dataset and prepare it")
+    command.add_argument("name", metavar="NAME", help=", ".join(data.SOURCES))
+    command.set_defaults(run=_data)
+
+    command = commands.add_parser("teacher", help="train a teacher, or list those there are")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser("train", help="train, write weights and card")
+    action.add_argument("--data", required=True, metavar="NAME", help=", ".join(data.SOURCES))
+    action.add_argument("--network", default="cnn", metavar="NAME", help="linear, mlp-A-B or cnn (default: %(default)s)")
+    action.add_argument("--epochs", type=int, metavar="N", help="passes over the training images (default: the recipe's)")
+    action.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of weights, batches and regularisation (default: %(default)s)"
+    )
+    action.add_argument("--to", type=Path, metavar="FOLDER", help="where weights and card go (default: KDVIZ_DATA/teachers)")
+    action.add_argument(
+        "--hold-out", action="store_true", help="learn from the train split and judge on validation images; writes no teacher"
+    )
+    _device(action)
+    _json(action)
+    action.set_defaults(run=_teacher_train)
+    action = actions.add_parser("list", help="print every teacher's card")
+    _json(action)
+    action.set_defaults(run=_teacher_list)
+
+    command = commands.add_parser("distill", help="train students from a teacher's soft targets and on hard labels, and compare")
+    _knobs(command)
+    command.add_argument(
+        "--record", type=Path, metavar="FILE", help="also write the run with all its points, as the app replays it"
+    )
+    _device(command)
+    _json(command)
+    command.set_defaults(run=_distill)
+
+    command = commands.add_parser("engine", help="start scheduler and workers, as the app starts them")
+    command.add_argument("--for-app", action="store_true", help="end when no app has been seen for a while and nothing runs")
+    command.set_defaults(run=_engine)
+    return top
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON object and nothing else on standard output")
+
+
+def _device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda or mps (default: %(default)s)")
+
+
+def _knobs(command: argparse.ArgumentParser) -> None:
+    """Add an option for every knob of RunSpec; values are validated there, not here."""
+    for name, knob in spec.KNOBS.items():
+        default, meta = knob.default, knob.metadata
+        others = "".join(f"; {value} on {dataset}" for dataset, value in meta["by_dataset"].items())
+        choices = ": " + ", ".join(meta["choices"]) if meta["choices"] else ""
+        limits = f", {meta['low']:g} to {meta['high']:g}" if meta["low"] is not None else ""
+        shown = ",".join(map(str, default)) or "none" if isinstance(default, tuple) else default
+        option = {"dataset": "data"}.get(name, name).replace("_", "-")
+        command.add_argument(
+            f"--{option}",
+            dest=name,
+            metavar="LIST" if isinstance(default, tuple) else "NAME" if isinstance(default, str) else "N",
+            help=f"{meta['help']}{limits}{choices} (default: {shown}{others})",
+        )
+
+
+def _spec(parsed: argparse.Namespace) -> spec.RunSpec:
+    values: dict[str, Any] = {}
+    for name, knob in spec.KNOBS.items():
+        given = getattr(parsed, name)
+        if given is not None:
+            values[name] = given.split(",") if isinstance(knob.default, tuple) else given
+    return spec.RunSpec.from_dict(values)
+
+
+def _print(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _data(parsed: argparse.Namespace) -> None:
+    from kdviz.data.prepare import prepare
+
+    known = data.source(parsed.name)
+    folder = data.prepared_folder(known.name)
+    if folder is None:
+        _print(f"looking in {settings.data_folder()}")
+    prepared = prepare(known.name, lambda stage, share: _print(f"{stage}: {share:.0%}"))
+    where = data.prepared_folder(known.name)
+    train, validation, test = prepared.counts
+    print(
+        f"{known.name}: {train} train, {validation} validation, {test} test images "
+        f"of {len(prepared.class_names)} classes, in {where}"
+    )
+    for card in teachers.cards():
+        if card.dataset == known.name:
+            teachers.logits(card, prepared)
+            print(f"logits of {card.name} are ready")
+
+
+def _teacher_list(parsed: argparse.Namespace) -> None:
+    cards = teachers.cards()
+    if parsed.json:
+        print(json.dumps([{**asdict(card), "folder": str(card.folder)} for card in cards]))
+        return
+    for card in cards:
+        print(
+            f"{card.name}: {card.accuracy:.2%} ({card.errors} errors of {card.test_images}), {card.parameters:,} parameters, "
+            f"{card.multiply_adds:,} multiply-adds, {card.bytes / 1e6:.1f} MB, seed {card.seed}, {card.date}"
+        )
+    if not cards:
+        print("no teachers yet; train one with `python -m kdviz teacher train --data digits`")
+
+
+def _teacher_train(parsed: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    known = data.source(parsed.data)
+    recipe = teachers.recipe(known.name, parsed.network)
+    if parsed.epochs is not None:
+        if not 1 <= parsed.epochs <= 10_000:
+            raise InvalidValue(N_("epochs must be from {low} to {high}, got {value}"), low=1, high=10_000, value=parsed.epochs)
+        recipe = replace(recipe, epochs=parsed.epochs)
+    from kdviz import run
+
+    folder = parsed.to or settings.data_folder() / "teachers"
+    name = f"{known.name}-{parsed.network}"
+    kept = folder / f".{name}-{parsed.seed}{'-held-out' if parsed.hold_out else ''}.checkpoint"
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = time.monotonic()
+
+    def report(evaluation: Any) -> None:
+        nonlocal saved
+        point = evaluation.points[0]
+        _print(f"epoch {point.epoch:g} of {recipe.epochs}: {point.errors} errors, {point.seconds:.0f} s")
+        if time.monotonic() - saved > 20 and evaluation.step < evaluation.steps:
+            scratch = kept.with_suffix(".part")
+            scratch.write_bytes(evaluation.checkpoint())
+            scratch.replace(kept)
+            saved = time.monotonic()
+
+    checkpoint = kept.read_bytes() if kept.is_file() else None
+    if checkpoint:
+        _print(f"taking up {kept}")
+    dataset, network, recipe, last = run.train_teacher(
+        known.name, parsed.network, parsed.seed, recipe, parsed.device, checkpoint, report, parsed.hold_out
+    )
+    kept.unlink(missing_ok=True)
+    point = last.points[0]
+    if parsed.hold_out:
+        print(json.dumps(asdict(point)) if parsed.json else f"{name}: {point.errors} errors on the validation images")
+        return
+    import numpy
+    import torch
+
+    card = teachers.save(
+        folder, last.parameters, name=name, dataset=known.name, network=network.name, seed=parsed.seed,
+        accuracy=point.accuracy, errors=point.errors, test_images=last.test_logits.shape[1], parameters=network.parameters,
+        multiply_adds=network.multiply_adds, bytes=network.bytes, recipe=asdict(recipe), data_sha256=dataset.sha256,
+        date=datetime.date.today().isoformat(), seconds=round(point.seconds, 1),
+        versions={"torch": torch.__version__, "numpy": numpy.__version__, "python": sys.version.split()[0]},
+    )  # fmt: skip
+    if parsed.json:
+        print(json.dumps({**asdict(card), "folder": str(card.folder)}))
+    else:
+        print(f"{card.name}: {card.errors} errors of {card.test_images} ({card.accuracy:.2%}), written to {folder}")
+
+
+def _distill(parsed: argparse.Namespace) -> None:
+    asked = _spec(parsed)
+    from kdviz import run, train
+
+    prepared = run.prepare(asked, parsed.device)
+    students = len(asked.students)
+    _print(f"{students} students of {prepared.plan.network.parameters:,} parameters on {len(prepared.material.labels):,} images")
+    points: list[dict[str, Any]] = []
+    last = None
+    for last in train.train(prepared.plan, prepared.material):
+        points += [asdict(point) for point in last.points]
+        means = {
+            condition: sum(p.accuracy for p, s in zip(last.points, asked.students, strict=True) if s.condition == condition)
+            / sum(s.condition == condition for s in asked.students)
+            for condition in ("hard_labels", "distilled")
+        }
+        _print(
+            f"step {last.step:,} of {last.steps:,}: hard labels {means['hard_labels']:.2%}, "
+            f"distilled {means['distilled']:.2%}, {last.points[0].seconds:.1f} s"
+        )
+    assert last is not None  # a training always yields its beginning
+    result = run.result(prepared, last)
+    if parsed.record is not None:
+        _record(parsed.record, result, points)
+    if parsed.json:
+        print(json.dumps(result))
+        return
+    print(f"teacher {result['teacher']['name']}: {result['teacher']['accuracy']:.2%}")
+    for T, comparison in zip(asked.temperature, result["comparisons"], strict=True):
+        rows = [row for row in result["students"] if row["temperature"] == T]
+        control = [row for row in result["students"] if row["condition"] == "hard_labels"]
+        accuracies = [sum(row["accuracy"] for row in group) / len(group) for group in (rows, control)]
+        line = f"T = {T:g}: distilled {accuracies[0]:.2%}, hard labels {accuracies[1]:.2%}, "
+        line += f"difference {100 * comparison['mean']:+.2f} points"
+        if comparison["verdict"] is not None:
+            line += f" [{100 * comparison['low']:+.2f}, {100 * comparison['high']:+.2f}]: {comparison['verdict']}"
+        print(line)
+
+
+def _record(file: Path, result: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    """Write a run with its points and with what made it, as the app shows recorded runs."""
+    import platform
+
+    made = {
+        "date": datetime.date.today().isoformat(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "versions": {"kdviz": __version__, "torch": result["settings"]["torch"], "python": platform.python_version()},
+    }
+    try:
+        file.write_text(json.dumps({"made": made, "result": result, "points": points}) + "\n", "utf-8")
+    except OSError as error:
+        raise InvalidValue(
+            N_("the record cannot be written to {file} ({reason})"), file=str(file), reason=error.strerror
+        ) from None
+
+
+def _engine(parsed: argparse.Namespace) -> None:
+    import logging
+
+    from kdviz import engine
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    try:
+        engine.serve(parsed.for_app)
+    except engine.EngineRunning:
+        if not parsed.for_app:
+            raise

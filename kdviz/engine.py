@@ -1,0 +1,270 @@
+"""The engine: one process that owns the workers and hands them what waits in the store. `python -m kdviz engine`.
+
+Dask runs the workers, in processes of their own, always by address: on this machine over TLS on the loopback, with
+certificates made at each start and kept in memory alone, or on the cluster of KDVIZ_SCHEDULER. Dask gets one task for each
+free slot, keyed by run and attempt; the queue, the leases and all results are the store's, so that this process and any
+worker may die at any moment. One engine per store: it holds a lock file, and an app that finds a living engine adopts it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from kdviz import pace, settings
+from kdviz.errors import UserError
+from kdviz.i18n import N_
+from kdviz.store import Store, open_store
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+log = logging.getLogger("kdviz.engine")
+
+LOOK_SECONDS = 0.05
+STATE = "engine"  # the fact in the store that says how the engine is
+STATE_SECONDS = 1.0
+SILENT_SECONDS = 5.0
+IDLE_SECONDS = 60.0
+STARTING_SECONDS = 60.0  # an engine is believed to be starting for this long before it says so itself
+
+
+class EngineRunning(UserError):
+    """Another engine already serves this store."""
+
+
+def _file(store_url: str, ending: str) -> Path:
+    """Return the path of this store's lock, log or sign of life."""
+    return settings.state_folder() / f"engine-{hashlib.sha256(store_url.encode()).hexdigest()[:10]}.{ending}"
+
+
+# The engine's own process.
+
+
+def serve(for_app: bool = False) -> None:
+    """Serve the store until told to end (SIGTERM, SIGINT); for_app: or until no app was seen for a minute and nothing runs.
+
+    Raises EngineRunning where another engine holds the lock of this store.
+    """
+    url = settings.store_url()
+    lock = FileLock(_file(url, "lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise EngineRunning(N_("an engine already serves this store: end it first, or let it work")) from None
+    with lock:
+        store = open_store(url)
+        began = time.time()
+        store.set_fact(STATE, {"pid": os.getpid(), "began": began, "ready": None, "seen": began + STARTING_SECONDS})
+        ended = threading.Event()
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sign, lambda *_arguments: ended.set())
+        with _workers() as (client, workers):
+            Dispatcher(store, client, workers).run(ended, _file(url, "alive") if for_app else None)
+
+
+@contextlib.contextmanager
+def _workers() -> Iterator[tuple[Client, int]]:
+    """Yield a Dask client and the number of runs that train at once."""
+    import dask
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+    from distributed.security import Security
+
+    # A task whose worker died is this process's affair: Dask must not run it again by itself.
+    # And a worker that takes long to come back, on a busy machine, is still ours: by default its place is given up after 15 s.
+    dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.deploy.lost-worker-timeout": "365 days"})
+    logging.getLogger("distributed").setLevel(logging.WARNING)
+    wanted = settings.workers()
+    address = settings.scheduler()
+    if address is not None:
+        with Client(address, name="kdviz-engine", timeout=20) as client:
+            yield client, wanted.count
+        return
+    security = Security.temporary()
+    common: dict[str, Any] = {
+        "security": security,
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",
+        "nthreads": 1,
+        "memory_limit": 0,
+        "preload": ["kdviz.worker"],
+        "env": {"OMP_NUM_THREADS": str(wanted.threads), "DASK_LOGGING__DISTRIBUTED": "warning"},
+        "dashboard": False,
+    }
+    slots = {f"train-{n}": {"cls": Nanny, "options": {**common, "resources": {"train": 1}}} for n in range(wanted.count)}
+    slots["questions"] = {"cls": Nanny, "options": {**common, "resources": {"question": 1}}}
+    scheduler = {
+        "cls": Scheduler,
+        "options": {
+            "host": "127.0.0.1",
+            "protocol": "tls://",
+            "security": security,
+            "dashboard": False,
+            "port": 0,
+            "dashboard_address": "127.0.0.1:0",
+        },
+    }
+    with (
+        SpecCluster(workers=slots, scheduler=scheduler, security=security, silence_logs=logging.ERROR) as cluster,
+        Client(cluster, name="kdviz-engine") as client,
+    ):
+        yield client, wanted.count
+
+
+class Dispatcher:
+    """Hands waiting runs and questions to free slots, and says in the store how the engine is."""
+
+    def __init__(self, store: Store, client: Client, slots: int) -> None:
+        self.store, self.client, self.slots = store, client, slots
+        self.training: dict[tuple[str, int], Future[Any]] = {}
+        self.answering: dict[tuple[str, int], Future[Any]] = {}
+        self.ready: float | None = None
+        self.calibration: Future[Any] | None = None
+        self.calibrated = False
+
+    def run(self, ended: threading.Event, alive: Path | None) -> None:
+        """Work until `ended`, or until the file `alive` is older than a minute while nothing runs."""
+        said = 0.0
+        began = idle_since = time.time()
+        while not ended.wait(LOOK_SECONDS):
+            try:
+                self.look()
+                now = time.time()
+                if self.training or self.answering:
+                    idle_since = now
+                if now - said > STATE_SECONDS:
+                    said = now
+                    self.say(began, now)
+                    if alive is not None and now - max(idle_since, _modified(alive)) > IDLE_SECONDS:
+                        log.info("no app for %s s and nothing to do: ending", IDLE_SECONDS)
+                        return
+            except Exception:
+                log.exception("the engine stumbled and goes on")
+                time.sleep(1.0)
+        self.say(began, 0.0)
+
+    def look(self) -> None:
+        """Notice what has ended and hand out what waits."""
+        from kdviz import worker
+
+        for held in (self.training, self.answering):
+            for (name, attempt), future in list(held.items()):
+                if future.done():
+                    del held[name, attempt]
+                    if held is self.training and future.status != "finished":
+                        log.warning("the worker of run %s died", name)
+                        self.store.release(name, attempt)
+        while len(self.training) < self.slots and (run := self.store.claim()) is not None:
+            self.training[run.id, run.attempt] = self.client.submit(
+                worker.train_run, self.store.url, run.id, run.attempt,
+                key=f"run-{run.id}-{run.attempt}", resources={"train": 1}, pure=False,
+            )  # fmt: skip
+        if not self.answering and (question := self.store.claim_question()) is not None:
+            self.answering[question.id, question.attempt] = self.client.submit(
+                worker.answer_question, self.store.url, question.id, question.attempt,
+                key=f"question-{question.id}-{question.attempt}", resources={"question": 1}, pure=False,
+            )  # fmt: skip
+
+    def say(self, began: float, now: float) -> None:
+        """Write the engine's state into the store; `seen` 0 means that it has ended."""
+        workers = len(self.client.scheduler_info(n_workers=-1)["workers"]) if now else 0
+        if self.ready is None and workers > self.slots:
+            self.ready = now
+        if self.ready is not None and not self.calibrated:
+            self._ask_speed(now)
+        self.store.set_fact(
+            STATE,
+            {"pid": os.getpid(), "began": began, "ready": self.ready, "seen": now, "workers": workers, "slots": self.slots},
+        )
+
+    def _ask_speed(self, now: float) -> None:
+        """Ask a worker what it measured when it started, and keep that in the store."""
+        from kdviz import worker
+
+        if self.calibration is None:
+            self.calibration = self.client.submit(
+                worker.calibration, key=f"calibration-{now}", resources={"train": 1}, pure=False
+            )
+        elif self.calibration.done():
+            if self.calibration.status == "finished":
+                self.store.set_fact(pace.CALIBRATION, self.calibration.result())
+                self.calibrated = True
+            self.calibration = None
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+# The app's side: is there an engine, and if not, start one. No Dask here.
+
+
+def state(store: Store) -> str:
+    """Return `ready`, `starting` or `absent`."""
+    said = store.fact(STATE)
+    if said is None or time.time() - said["seen"] > SILENT_SECONDS:
+        return "absent"
+    return "ready" if said["ready"] is not None else "starting"
+
+
+class Keeper(threading.Thread):
+    """Keeps an engine alive while the app lives: adopts one that is there, starts one where none is, again if it dies."""
+
+    def __init__(self, store_url: str) -> None:
+        super().__init__(name="engine-keeper", daemon=True)
+        self.url = store_url
+        self.wanted = threading.Event()
+        self.ended = threading.Event()
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> None:
+        alive = _file(self.url, "alive")
+        store = open_store(self.url)
+        while not self.wanted.wait(1.0):
+            # Runs that an earlier server left behind do not wait for a visitor.
+            if self.ended.is_set() or any(not run.over for run in store.runs(limit=20)):
+                break
+        while not self.ended.is_set():
+            try:
+                alive.touch()
+                running = self.child is not None and self.child.poll() is None
+                if not running and not _locked(_file(self.url, "lock")):
+                    self.child = self._start()
+            except Exception:
+                log.exception("the engine could not be started; trying again")
+            self.ended.wait(2.0)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start an engine in a session of its own, so that it outlives this server; its words go to a log file."""
+        with _file(self.url, "log").open("ab") as words:
+            return subprocess.Popen(
+                [sys.executable, "-m", "kdviz", "engine", "--for-app"],
+                stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True,
+                cwd=Path(__file__).resolve().parent.parent,
+                env={**os.environ, "KDVIZ_STORE": self.url},
+            )  # fmt: skip
+
+
+def _locked(path: Path) -> bool:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

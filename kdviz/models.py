@@ -1,0 +1,210 @@
+"""Networks by name: `linear`, `mlp-A-B`, `cnn`. Their names, parameters and multiply-adds need no torch; running them does.
+
+A network is a tuple of layers. `forward` runs S networks of one architecture at once on one batch: parameters are stacked
+on a leading axis, and the first layer, which all of them apply to the same pixels, is one wide product. S = 1 is no special
+case. The layers and their initial weights are those of torch.nn.Linear and torch.nn.Conv2d, and the tests hold them so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kdviz.errors import UnknownName, quoted
+from kdviz.i18n import N_
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+NAMES = ["linear", N_("mlp-A-B (hidden layers of A and B units, 1 to 4096, up to four of them)"), "cnn"]
+Shape = tuple[int, int, int]  # height, width, channels
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Inputs -> outputs, as torch.nn.Linear; ReLU follows unless it is the last layer."""
+
+    inputs: int
+    outputs: int
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.outputs, self.inputs)
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.inputs * self.outputs
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A square convolution that keeps the picture's size, as torch.nn.Conv2d(padding="same"), ReLU, 2x2 max-pooling if asked."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    height: int
+    width: int
+    pool: bool
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.outputs, self.inputs, self.kernel, self.kernel)
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.inputs * self.outputs * self.kernel**2 * self.height * self.width
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A named network for images of one shape and a number of classes."""
+
+    name: str
+    shape: Shape
+    classes: int
+    layers: tuple[Dense | Conv, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum(math.prod(layer.weight_shape) + layer.outputs for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications with addition for one image, biases and activations not counted."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    @property
+    def bytes(self) -> int:
+        """Size of the weights in fp32."""
+        return 4 * self.parameters
+
+
+def architecture(name: object, shape: Shape, classes: int) -> Architecture:
+    """Return the network of a name for images of shape (height, width, channels). Raises UnknownName."""
+    height, width, channels = shape
+    pixels = height * width * channels
+    if name == "linear":
+        return Architecture("linear", shape, classes, (Dense(pixels, classes),))
+    if name == "cnn":
+        a, b, units = (32, 64, 128)
+        layers = (
+            Conv(channels, a, 3, height, width, pool=False),
+            Conv(a, a, 3, height, width, pool=True),
+            Conv(a, b, 3, height // 2, width // 2, pool=False),
+            Conv(b, b, 3, height // 2, width // 2, pool=True),
+            Dense(b * (height // 4) * (width // 4), units),
+            Dense(units, classes),
+        )
+        return Architecture("cnn", shape, classes, layers)
+    match = re.fullmatch(r"mlp((?:-[1-9][0-9]{0,3}){1,4})", str(name))
+    if match is None or max(hidden := [int(units) for units in match[1][1:].split("-")]) > 4096:
+        raise UnknownName(N_("unknown network {name}; known: {known}"), name=quoted(name, 80), known=NAMES)
+    sizes = [pixels, *hidden, classes]
+    return Architecture(str(name), shape, classes, tuple(Dense(a, b) for a, b in pairwise(sizes)))
+
+
+Parameters = dict[str, "Tensor"]
+"""`0.weight`, `0.bias`, `1.weight`, ...: each with the S networks on its first axis."""
+
+
+def initial_parameters(network: Architecture, seeds: list[int], dtype: torch.dtype | None = None) -> Parameters:
+    """Return the initial weights of len(seeds) networks, each drawn from its seed alone as torch.nn.Linear draws its own.
+
+    Uniform in +-1/sqrt(inputs of a unit), biases too. Equal seeds give equal networks, whoever stands beside them.
+    """
+    import torch
+
+    stacks: dict[str, list[Tensor]] = {}
+    for seed in seeds:
+        generator = torch.Generator().manual_seed(seed)
+        for number, layer in enumerate(network.layers):
+            bound = 1 / math.sqrt(math.prod(layer.weight_shape[1:]))
+            for part, size in (("weight", layer.weight_shape), ("bias", (layer.outputs,))):
+                drawn = (torch.rand(size, generator=generator, dtype=torch.float64) * 2 - 1) * bound
+                stacks.setdefault(f"{number}.{part}", []).append(drawn)
+    return {key: torch.stack(stack).to(dtype or torch.get_default_dtype()) for key, stack in stacks.items()}
+
+
+@dataclass
+class Dropout:
+    """Drops inputs and hidden units with these probabilities, drawing from its own generator."""
+
+    inputs: float
+    hidden: float
+    generator: torch.Generator
+
+    def __call__(self, x: Tensor, probability: float) -> Tensor:
+        """Return x with units zeroed and the others scaled up. The probability is rounded to 256ths.
+
+        A mask cut from random words, eight bytes a draw: a tenth of the time of torch.nn.functional.dropout on a CPU.
+        """
+        import torch
+
+        threshold = round(probability * 256)
+        if threshold == 0:
+            return x
+        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+        return x * kept.to(x.device, x.dtype).mul_(256 / (256 - threshold))
+
+
+def forward(network: Architecture, parameters: Parameters, x: Tensor, dropout: Dropout | None = None) -> Tensor:
+    """Return the logits of S stacked networks on one batch: x (batch, channels, height, width) -> (S, batch, classes)."""
+    import torch
+    import torch.nn.functional as F
+
+    students, batch = parameters["0.bias"].shape[0], x.shape[0]
+    if dropout is not None:
+        x = dropout(x, dropout.inputs)
+    last = len(network.layers) - 1
+    stacked = False  # whether x already differs between the networks
+    for number, layer in enumerate(network.layers):
+        weight, bias = parameters[f"{number}.weight"], parameters[f"{number}.bias"]
+        if isinstance(layer, Conv):
+            groups = students if stacked else 1
+            x = F.conv2d(x, weight.flatten(0, 1), bias.flatten(), padding="same", groups=groups)
+            x = F.relu(x)
+            if layer.pool:
+                x = F.max_pool2d(x, 2)
+            stacked = True
+            continue
+        if x.ndim == 4:  # pixels, or (batch, S * channels, height, width) out of a convolution
+            x = x.reshape(batch, students, -1).transpose(0, 1) if stacked else x.flatten(1)
+        if stacked:
+            x = torch.baddbmm(bias[:, None, :], x, weight.mT)
+        else:
+            x = F.linear(x, weight.flatten(0, 1), bias.flatten()).view(batch, students, -1).transpose(0, 1)
+            stacked = True
+        if number < last:
+            x = F.relu(x)
+            if dropout is not None:
+                x = dropout(x, dropout.hidden)
+    return x
+
+
+def inputs(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Return images as a network sees them: pixels (n, height, width, channels) uint8 -> (n, channels, height, width) fp32.
+
+    Each channel has the training images' mean taken off and is divided by their standard deviation (both in 0..1).
+    """
+    import torch
+
+    x = torch.from_numpy(np.array(pixels.transpose(0, 3, 1, 2), order="C")).to(torch.float32)
+    m, s = (torch.tensor(values, dtype=torch.float32)[:, None, None] for values in (mean, std))
+    return x.div_(255).sub_(m).div_(s)
+
+
+def logits(network: Architecture, parameters: Parameters, x: Tensor, batch: int = 2048) -> Tensor:
+    """Return S networks' logits, without gradients, a batch at a time: x (n, channels, height, width) -> (S, n, classes)."""
+    import torch
+
+    with torch.inference_mode():
+        return torch.cat([forward(network, parameters, part) for part in torch.split(x, batch)], dim=1)

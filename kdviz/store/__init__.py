@@ -1,0 +1,391 @@
+"""The store is the truth: runs and their queue, points, checkpoints, outcomes, questions. SQLAlchemy Core; SQLite by default.
+
+Workers write here and pages read here, so a refreshed tab, a restarted server or a killed worker loses nothing that was
+written. A run belongs to whoever holds its lease: every write of a worker names its attempt, and is refused once another
+attempt has begun. Knows neither torch nor Dask nor pages.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kdviz.errors import UserError
+from kdviz.i18n import N_
+from kdviz.spec import RunSpec
+from kdviz.store import schema
+from kdviz.store.schema import checkpoints, facts, outcomes, points, questions, runs
+
+State = Literal["queued", "running", "done", "stopped", "failed"]
+LEASE_SECONDS = 6.0
+MAX_ATTEMPTS = 12
+
+
+class LeaseLost(Exception):
+    """Another attempt has taken this run or question over, or it was deleted: stop working on it, write nothing more."""
+
+
+class StoreUnavailable(UserError):
+    """The store cannot be opened or is of another version."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as the store has it. Times are seconds since the epoch; result and settings as kdviz.run makes them."""
+
+    id: str
+    name: str
+    spec: RunSpec
+    state: State
+    attempt: int
+    stop_requested: bool
+    created: float
+    started: float | None
+    ended: float | None
+    step: int
+    steps: int
+    error: str | None
+    result: dict[str, Any] | None
+    settings: dict[str, Any] | None
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("done", "stopped", "failed")
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something asked of the engine. progress: what is being done and which share of it, or None before it began."""
+
+    id: str
+    kind: str
+    payload: dict[str, Any]
+    state: State
+    attempt: int
+    progress: dict[str, Any] | None
+    answer: dict[str, Any] | None
+    error: str | None
+
+
+class Store:
+    """One store, opened by URL. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Open and bring the schema up to date. Raises StoreUnavailable."""
+        self.url = url
+        try:
+            self.engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+            if self.engine.dialect.name == "sqlite":
+                sa.event.listen(self.engine, "connect", _sqlite_settings)
+            schema.upgrade(self.engine)
+        except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+            reason = str(getattr(error, "orig", None) or error).split("\n")[0]
+            raise StoreUnavailable(
+                N_("the store {url} cannot be opened ({reason}): check KDVIZ_STORE"), url=url, reason=reason
+            ) from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    # Runs, as pages see them.
+
+    def add_run(self, spec: RunSpec, name: str = "") -> str:
+        """Put a run into the queue and return its id."""
+        run_id = secrets.token_hex(5)
+        with self._write() as connection:
+            connection.execute(
+                runs.insert().values(
+                    id=run_id, name=name, spec=spec.to_json(), state="queued", attempt=0, stop_requested=False,
+                    created=time.time(), step=0, steps=0,
+                )
+            )  # fmt: skip
+        return run_id
+
+    def run(self, run_id: str) -> Run | None:
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(runs).where(runs.c.id == run_id)).one_or_none()
+        return _run(row) if row is not None else None
+
+    def runs(self, limit: int = 100) -> list[Run]:
+        """Return the newest runs, newest first."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(runs).order_by(runs.c.created.desc(), runs.c.id).limit(limit)).all()
+        return [_run(row) for row in rows]
+
+    def rename(self, run_id: str, name: str) -> None:
+        with self._write() as connection:
+            connection.execute(runs.update().where(runs.c.id == run_id).values(name=name))
+
+    def request_stop(self, run_id: str) -> None:
+        """Ask a run to stop: a queued one stops at once, a running one between two steps, keeping its points."""
+        with self._write() as connection:
+            connection.execute(runs.update().where(runs.c.id == run_id).values(stop_requested=True))
+            connection.execute(
+                runs.update().where(runs.c.id == run_id, runs.c.state == "queued").values(state="stopped", ended=time.time())
+            )
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run and all that belongs to it; a worker that still trains it loses its lease."""
+        with self._write() as connection:
+            for table in (points, checkpoints, outcomes):
+                connection.execute(table.delete().where(table.c.run_id == run_id))
+            connection.execute(runs.delete().where(runs.c.id == run_id))
+
+    def points(self, run_id: str, after: int = 0) -> list[dict[str, Any]]:
+        """Return a run's points in the order they were written, those with an id above `after` only."""
+        query = sa.select(points).where(points.c.run_id == run_id, points.c.id > after).order_by(points.c.id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def outcome(self, run_id: str, student: int) -> dict[str, bytes] | None:
+        """Return what is kept of a student: weights (safetensors), test_logits and correct (npy)."""
+        query = sa.select(outcomes.c.weights, outcomes.c.test_logits, outcomes.c.correct)
+        with self.engine.connect() as connection:
+            row = connection.execute(query.where(outcomes.c.run_id == run_id, outcomes.c.student == student)).one_or_none()
+        return dict(row._mapping) if row is not None else None
+
+    # Runs, as the engine and its workers see them.
+
+    def claim(self) -> Run | None:
+        """Take the oldest run that waits, or whose worker has gone silent, and begin its next attempt."""
+        now = time.time()
+        waiting = sa.or_(runs.c.state == "queued", sa.and_(runs.c.state == "running", runs.c.lease_until < now))
+        with self._write() as connection:
+            row = connection.execute(sa.select(runs).where(waiting).order_by(runs.c.created).limit(1)).one_or_none()
+            if row is None:
+                return None
+            if row.attempt >= MAX_ATTEMPTS:
+                values: dict[str, Any] = dict(state="failed", ended=now, error=_error(_too_many()))
+            elif row.stop_requested:
+                values = dict(state="stopped", ended=now)
+            else:
+                values = dict(
+                    state="running", attempt=row.attempt + 1, lease_until=now + LEASE_SECONDS, started=row.started or now
+                )
+            taken = connection.execute(
+                runs.update().where(runs.c.id == row.id, runs.c.attempt == row.attempt, waiting).values(**values)
+            )
+        if taken.rowcount != 1 or values["state"] != "running":
+            return None
+        return self.run(row.id)
+
+    def renew(self, run_id: str, attempt: int) -> bool:
+        """Keep the lease of a run, and return whether it is asked to stop. Raises LeaseLost."""
+        with self._write() as connection:
+            self._hold(connection, run_id, attempt)
+            row = connection.execute(sa.select(runs.c.stop_requested).where(runs.c.id == run_id)).one()
+        return bool(row.stop_requested)
+
+    def release(self, run_id: str, attempt: int) -> None:
+        """Give up the lease of an attempt that is known to have died, so that the run can be claimed at once."""
+        with self._write() as connection:
+            mine = (runs.c.id == run_id, runs.c.attempt == attempt, runs.c.state == "running")
+            connection.execute(runs.update().where(*mine).values(lease_until=0.0))
+
+    def write(
+        self,
+        run_id: str,
+        attempt: int,
+        new_points: Iterable[Mapping[str, Any]],
+        step: int,
+        steps: int,
+        checkpoint: bytes | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add points, and the checkpoint that goes with them, in one transaction. A point that is there already is kept.
+
+        Raises LeaseLost.
+        """
+        now = time.time()
+        values = [{"run_id": run_id, "written": now, **point} for point in new_points]
+        with self._write() as connection:
+            more: dict[str, Any] = {"step": step, "steps": steps}
+            if settings is not None:
+                more["settings"] = json.dumps(dict(settings))
+            self._hold(connection, run_id, attempt, **more)
+            if values:
+                connection.execute(self._insert(points).on_conflict_do_nothing(), values)
+            if checkpoint is not None:
+                connection.execute(checkpoints.delete().where(checkpoints.c.run_id == run_id))
+                connection.execute(checkpoints.insert().values(run_id=run_id, step=step, content=checkpoint))
+
+    def checkpoint(self, run_id: str) -> bytes | None:
+        with self.engine.connect() as connection:
+            found: bytes | None = connection.execute(
+                sa.select(checkpoints.c.content).where(checkpoints.c.run_id == run_id)
+            ).scalar_one_or_none()
+        return found
+
+    def finish(
+        self,
+        run_id: str,
+        attempt: int,
+        state: State,
+        result: Mapping[str, Any] | None = None,
+        kept: Sequence[Mapping[str, bytes]] = (),
+        error: UserError | None = None,
+    ) -> None:
+        """End a run with its result and what is kept of each student; its checkpoint is no longer needed. Raises LeaseLost."""
+        values: dict[str, Any] = {"state": state, "ended": time.time(), "error": _error(error) if error else None}
+        if result is not None:
+            values["result"] = json.dumps(dict(result))
+        with self._write() as connection:
+            self._hold(connection, run_id, attempt, **values)
+            connection.execute(checkpoints.delete().where(checkpoints.c.run_id == run_id))
+            connection.execute(outcomes.delete().where(outcomes.c.run_id == run_id))
+            if kept:
+                rows = [{"run_id": run_id, "student": student, **blobs} for student, blobs in enumerate(kept)]
+                connection.execute(outcomes.insert(), rows)
+
+    # Questions.
+
+    def ask(self, kind: str, payload: Mapping[str, Any]) -> str:
+        """Ask the engine something, once: an equal question that is still open is not asked again. Returns its id."""
+        text = json.dumps(dict(payload), sort_keys=True)
+        with self._write() as connection:
+            open_one = connection.execute(
+                sa.select(questions.c.id).where(
+                    questions.c.kind == kind, questions.c.payload == text, questions.c.state.in_(("queued", "running"))
+                )
+            ).first()
+            if open_one is not None:
+                return str(open_one.id)
+            question_id = secrets.token_hex(5)
+            connection.execute(
+                questions.insert().values(id=question_id, kind=kind, payload=text, state="queued", attempt=0, created=time.time())
+            )
+        return question_id
+
+    def question(self, question_id: str) -> Question | None:
+        with self.engine.connect() as connection:
+            row = connection.execute(sa.select(questions).where(questions.c.id == question_id)).one_or_none()
+        return _question(row) if row is not None else None
+
+    def claim_question(self) -> Question | None:
+        """Take the oldest question that waits, or whose worker has gone silent."""
+        now = time.time()
+        q = questions.c
+        waiting = sa.or_(q.state == "queued", sa.and_(q.state == "running", q.lease_until < now))
+        with self._write() as connection:
+            row = connection.execute(sa.select(questions).where(waiting).order_by(q.created).limit(1)).one_or_none()
+            if row is None:
+                return None
+            over = row.attempt >= 3
+            connection.execute(
+                questions.update()
+                .where(q.id == row.id, q.attempt == row.attempt, waiting)
+                .values(
+                    state="failed" if over else "running",
+                    attempt=row.attempt + 1,
+                    lease_until=now + LEASE_SECONDS,
+                    error=_error(_too_many()) if over else None,
+                )
+            )
+        return None if over else self.question(row.id)
+
+    def answer(self, question_id: str, attempt: int, **values: Any) -> None:
+        """Keep the lease of a question and write its progress (a dict), answer (a dict), error (a UserError) or state.
+
+        Raises LeaseLost.
+        """
+        row: dict[str, Any] = {"lease_until": time.time() + LEASE_SECONDS}
+        for key, value in values.items():
+            row[key] = json.dumps(value) if key in ("progress", "answer") else _error(value) if key == "error" else value
+        with self._write() as connection:
+            q = questions.c
+            held = connection.execute(
+                questions.update().where(q.id == question_id, q.attempt == attempt, q.state == "running").values(**row)
+            )
+            if held.rowcount != 1:
+                raise LeaseLost(question_id)
+
+    # Facts: small values by name, such as this machine's speed and the engine's state.
+
+    def fact(self, name: str) -> Any:
+        """Return a fact's value, or None."""
+        with self.engine.connect() as connection:
+            text = connection.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one_or_none()
+        return json.loads(text) if text is not None else None
+
+    def set_fact(self, name: str, value: Any) -> None:
+        text = json.dumps(value)
+        with self._write() as connection:
+            upsert = self._insert(facts).values(name=name, value=text)
+            connection.execute(upsert.on_conflict_do_update(index_elements=["name"], set_={"value": text}))
+
+    # Inside.
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                # Take the write lock at once: a reader that turns writer half-way cannot wait for another writer.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def _hold(self, connection: sa.Connection, run_id: str, attempt: int, **values: Any) -> None:
+        mine = (runs.c.id == run_id, runs.c.attempt == attempt, runs.c.state == "running")
+        held = connection.execute(
+            runs.update().where(*mine).values(lease_until=time.time() + LEASE_SECONDS, **values)
+        )  # fmt: skip
+        if held.rowcount != 1:
+            raise LeaseLost(run_id)
+
+    def _insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+        dialect: Any = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+        insert: sqlite.Insert | postgresql.Insert = dialect.insert(table)
+        return insert
+
+
+@lru_cache(maxsize=4)
+def open_store(url: str) -> Store:
+    """Return the process's one Store of a URL."""
+    return Store(url)
+
+
+def _sqlite_settings(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by _write, not guessed by the driver
+    cursor = connection.cursor()
+    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {setting}")
+    cursor.close()
+
+
+def _run(row: sa.Row[Any]) -> Run:
+    values = dict(row._mapping)
+    values.pop("lease_until")
+    values["spec"] = RunSpec.from_dict(json.loads(values["spec"]))
+    values["stop_requested"] = bool(values["stop_requested"])
+    for key in ("result", "settings"):
+        values[key] = json.loads(values[key]) if values[key] is not None else None
+    return Run(**values)
+
+
+def _question(row: sa.Row[Any]) -> Question:
+    loads = {key: json.loads(getattr(row, key)) if getattr(row, key) else None for key in ("payload", "progress", "answer")}
+    return Question(
+        row.id, row.kind, loads["payload"] or {}, row.state, row.attempt, loads["progress"], loads["answer"], row.error
+    )
+
+
+def _too_many() -> UserError:
+    return UserError(N_("its worker died {n} times: look into the engine's log"), n=MAX_ATTEMPTS)
+
+
+def _error(error: UserError) -> str:
+    return error.to_json()
+
+
+def shown_error(text: str) -> str:
+    """Return a stored error in the current language."""
+    return UserError.from_json(text).translated()

@@ -1,0 +1,137 @@
+"""Distill: a student on soft targets and the same student on hard labels, trained here, live, with seeds and a verdict."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from kdviz import data, engine, pace, presets
+from kdviz.errors import UserError
+from kdviz.i18n import _
+from kdviz.spec import KNOBS
+from kdviz.ui import server, shown
+from kdviz.ui.components import prepare, run_list, run_view, spec_form
+
+state = st.session_state
+
+try:
+    store = server.store()
+except UserError as error:
+    st.error(error.translated())
+    st.stop()
+
+
+def choose(preset: str) -> None:
+    """Take a preset's settings and show its record."""
+    state["distill_preset"] = preset
+    spec_form.fill(presets.PRESETS[preset].spec)
+    state["distill_run"] = None
+    state["record_replay"] = None
+
+
+def open_run(run_id: str) -> None:
+    """Show a run, and put its settings into the widgets."""
+    run = store.run(run_id)
+    if run is not None:
+        state["distill_run"] = run_id
+        spec_form.fill(run.spec)
+
+
+def start() -> None:
+    asked = spec_form.read()
+    if not isinstance(asked, UserError):
+        state["distill_run"] = store.add_run(asked)
+
+
+if "distill_preset" not in state:
+    choose(next(iter(presets.PRESETS)))
+    linked = st.query_params.get("run")
+    if linked is not None:
+        open_run(linked)
+        if state["distill_run"] is None:
+            state["distill_problem"] = linked
+for name in KNOBS:  # Streamlit forgets widgets that another page does not show
+    kept = state.setdefault("spec_kept", {})
+    if spec_form.key(name) in state:
+        kept[name] = state[spec_form.key(name)]
+    else:
+        state[spec_form.key(name)] = kept[name]
+if state.get("distill_problem"):
+    st.warning(
+        _(
+            "The run {run} of this link is not in this store; the page shows a recorded run instead.",
+            run=repr(state["distill_problem"][:40]),
+        )
+    )
+    state["distill_problem"] = None
+if state["distill_run"] is not None and store.run(state["distill_run"]) is None:  # deleted, here or in another tab
+    state["distill_run"] = None
+opened: str | None = state["distill_run"]
+if opened is not None:
+    st.query_params["run"] = opened
+elif "run" in st.query_params:
+    del st.query_params["run"]
+
+st.markdown(
+    _(
+        "A small student learns from the teacher's soft targets. Its twin, with the same initial weights and batches, learns from hard "
+        "labels alone. Press Start and watch which one does better."
+    )
+)
+with st.container(horizontal=True, vertical_alignment="center"):
+    for preset in presets.PRESETS.values():
+        st.button(
+            _(preset.title), key=f"preset_{preset.name}", on_click=choose, args=(preset.name,),
+            type="secondary" if preset.name != state["distill_preset"] else "primary",
+        )  # fmt: skip
+chosen = presets.PRESETS[state["distill_preset"]]
+asked = spec_form.read()
+if asked == chosen.spec:
+    held_out = presets.record(chosen.name, on_validation=True)["result"]["comparisons"][0]
+    numbers = {name: f"{100 * held_out[field]:+.1f}" for name, field in (("points", "mean"), ("low", "low"), ("high", "high"))}
+    st.caption(_(chosen.reason, **numbers))
+
+running = opened is not None and (shown_run := store.run(opened)) is not None and not shown_run.over
+with st.container(horizontal=True, vertical_alignment="center"):
+    ready = isinstance(asked, UserError) or data.prepared_folder(asked.dataset) is not None
+    if ready:
+        st.button(
+            _("Start"), icon=":material/play_arrow:", type="primary", on_click=start, key="start",
+            disabled=isinstance(asked, UserError) or running,
+        )  # fmt: skip
+        if opened is None:
+            st.button(
+                _("Replay"), icon=":material/replay:", key="replay", on_click=lambda: state.update(record_replay=time.time())
+            )
+        if not isinstance(asked, UserError):
+            seconds = pace.seconds(asked, store.fact)
+            students = len(asked.students)
+            st.caption(
+                _(
+                    "{students} students, about {seconds} s on this machine.",
+                    students=students,
+                    seconds=f"{max(1.0, seconds):.0f}",
+                )
+                if seconds is not None
+                else _("{students} students.", students=students)
+            )
+            if engine.state(store) != "ready":
+                st.caption(_("The engine is starting."))
+if isinstance(asked, UserError):
+    st.error(asked.translated())
+elif not ready:
+    st.info(_("{dataset} is not on this machine yet.", dataset=asked.dataset))
+    prepare.button(asked.dataset)
+
+# By its key it stays open when what stands above it comes or goes; without one it closes at the first change (seen with 1.67).
+with st.expander(_("Settings"), icon=":material/tune:", key="settings"):
+    spec_form.form()
+
+if opened is not None:
+    run_view.live(store, opened, run_list.overlaid())
+else:
+    run_view.recorded(shown.record(chosen.name), "record")
+
+st.subheader(_("Earlier runs"), anchor=False)
+run_list.show(store, opened, open_run)

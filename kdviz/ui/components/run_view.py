@@ -1,0 +1,221 @@
+"""A run on the page: its progress, its curves, its verdict, its table. Live while it trains.
+
+The polling of a live run stands here and nowhere else, so that a stream can take its place.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from kdviz import data, engine, figures, models, stats
+from kdviz.figures import curves
+from kdviz.i18n import _
+from kdviz.store import Run, Store, shown_error
+from kdviz.ui import language, shown
+
+POLL_SECONDS = 0.2
+REPLAY_SPEED = 2.0
+
+
+def live(store: Store, run_id: str, overlaid: Sequence[str] = ()) -> None:
+    """Show a run of the store, again and again until it is over."""
+    run = store.run(run_id)
+    if run is not None and not run.over:
+        language.fragment(POLL_SECONDS)(_poll)(store, run_id, overlaid)
+    elif run is not None:
+        _stored(store, run, overlaid)
+
+
+def _poll(store: Store, run_id: str, overlaid: Sequence[str]) -> None:
+    run = store.run(run_id)
+    if run is None or run.over:
+        st.rerun()
+    _stored(store, run, overlaid)
+
+
+def _stored(store: Store, run: Run, overlaid: Sequence[str]) -> None:
+    view = shown.stored(store, run)
+    _progress(store, run)
+    others = [other for run_id in overlaid if run_id != run.id and (other := store.run(run_id)) is not None]
+    _curves(view, [shown.stored(store, other) for other in others])
+    if view.result is not None:
+        result(view)
+
+
+def recorded(view: shown.Shown, key: str) -> None:
+    """Show a recorded run, all of it, or again as it went after a click on Replay."""
+    made = view.made or {}
+    st.caption(
+        _(
+            "Recorded run, made by kdviz {version} on {date} ({machine}, {cores} cores). Start trains the same students here.",
+            version=made["versions"]["kdviz"],
+            date=made["date"],
+            machine=made["machine"],
+            cores=made["cores"],
+        )
+    )
+    began = st.session_state.get(f"{key}_replay")
+    if began is None:
+        _curves(view)
+        result(view)
+        return
+
+    @language.fragment(POLL_SECONDS)
+    def replay() -> None:
+        seconds = (time.time() - began) * REPLAY_SPEED
+        last = max(point["seconds"] for point in view.points)
+        if seconds > last:
+            st.session_state[f"{key}_replay"] = None
+            st.rerun()
+        st.progress(min(1.0, seconds / last), _("replay at {speed} times the speed", speed=f"{REPLAY_SPEED:g}"))
+        _curves(shown.Shown(view.spec, [p for p in view.points if p["seconds"] <= seconds], None))
+
+    replay()
+
+
+def _progress(store: Store, run: Run) -> None:
+    """Say how far a run is, with Stop beside it; for one that is over, how it ended."""
+    if run.state == "failed":
+        reason = shown_error(run.error) if run.error else ""
+        st.error(_("This run failed: {reason}. Its points are kept.", reason=reason.rstrip(".")), icon=":material/error:")
+        return
+    if run.state == "stopped":
+        st.info(
+            _("This run was stopped at step {step} of {steps}; what it had computed is kept.", step=run.step, steps=run.steps)
+        )
+        return
+    if run.state == "done":
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if run.state == "queued":
+            ready = engine.state(store) == "ready"
+            text = _("waiting for a free worker") if ready else _("the engine is starting; training begins in a few seconds")
+            st.progress(0.0, text)
+        else:
+            share = run.step / run.steps if run.steps else 0.0
+            fields = dict(step=f"{run.step:,}", steps=f"{run.steps:,}")
+            left = (time.time() - (run.started or 0.0)) * (1 / share - 1) if share > 0 else None
+            text = (
+                _("step {step} of {steps}, about {seconds} s left", seconds=f"{left:.0f}", **fields)
+                if left is not None
+                else _("loading the images and the teacher's answers")
+            )
+            st.progress(share, text)
+        st.button(
+            _("Stop"),
+            icon=":material/stop:",
+            key=f"stop_{run.id}",
+            on_click=store.request_stop,
+            args=(run.id,),
+            disabled=run.stop_requested,
+        )
+
+
+def _curves(view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
+    theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
+    drawn = curves.curves(view.spec, view.points)
+    for other in others:
+        assert other.run is not None
+        drawn += curves.curves(other.spec, other.points, prefix=f"{shown.name(other.run)}: ", faint=True)
+    epochs = max([view.spec.epochs, *(other.spec.epochs for other in others)])
+    teacher = (view.result or {}).get("teacher") or _teacher(view)
+    drawing = curves.learning(drawn, teacher["accuracy"] if teacher else None, epochs, theme)
+    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="distill_curves")
+
+
+@st.cache_data(max_entries=64)
+def _accuracy(dataset: str, teacher: str, split: data.Split) -> float | None:
+    from kdviz import teachers
+
+    opened = data.load(dataset)
+    logits = teachers.stored_logits(teachers.find(dataset, teacher), opened)
+    if logits is None:
+        return None
+    where = opened.slice(split)
+    return float((logits[where].argmax(-1) == opened.labels[where]).mean())
+
+
+def _teacher(view: shown.Shown) -> dict[str, float] | None:
+    """Return the teacher's accuracy on the images that judge, before the run has said it, or None if it is not known yet."""
+    if data.prepared_folder(view.spec.dataset) is None:
+        return None
+    accuracy = _accuracy(view.spec.dataset, view.spec.teacher, "validation" if view.spec.evaluate_on == "validation" else "test")
+    return {"accuracy": accuracy} if accuracy is not None else None
+
+
+def result(view: shown.Shown) -> None:
+    """Show the verdict in words, and the table of teacher and students."""
+    assert view.result is not None
+    comparisons = view.result["comparisons"]
+    for comparison in comparisons:
+        known = {name: comparison[name] for name in ("mean", "low", "high", "verdict", "seeds", "seeds_better")}
+        words = stats.sentence(stats.Difference(**known))
+        if len(comparisons) > 1:
+            words = _("T = {T}: {verdict}", T=f"{comparison['temperature']:g}", verdict=words)
+        st.markdown(f"#### {words}" if len(comparisons) == 1 else f"**{words}**", anchors=False)
+    st.dataframe(_rows(view), hide_index=True, width="stretch")
+    judged = _("validation images") if view.spec.evaluate_on == "validation" else _("test images")
+    st.caption(
+        _(
+            "The interval counts seeds and {judged}; seeds differ in their initial weights, and all students of a run see the "
+            "same batches. "
+            "One teacher and one training set are held fixed: it says nothing of others. ± is the standard deviation over seeds.",
+            judged=judged,
+        )
+    )
+
+
+def _rows(view: shown.Shown) -> list[dict[str, Any]]:
+    assert view.result is not None
+    teacher = view.result["teacher"]
+    known = data.source(view.spec.dataset)
+    student = models.architecture(view.spec.student, known.shape, len(known.class_names))
+    rows = [
+        _row(
+            _("teacher ({network})", network=view.spec.teacher),
+            f"{teacher['accuracy']:.2%}",
+            str(teacher["errors"]),
+            "",
+            "",
+            teacher["parameters"],
+        )
+    ]
+    groups: dict[tuple[str, float | None], list[Mapping[str, Any]]] = {}
+    for entry in view.result["students"]:
+        groups.setdefault((entry["condition"], entry["temperature"]), []).append(entry)
+    for (condition, temperature), entries in groups.items():
+        rows.append(
+            _row(
+                curves.label(condition, temperature),
+                _spread([100 * entry["accuracy"] for entry in entries], 2, "%"),
+                _spread([entry["errors"] for entry in entries], 1),
+                _spread([100 * entry["agreement"] for entry in entries], 1, "%"),
+                _spread([entry["kl"] for entry in entries], 3),
+                student.parameters,
+            )
+        )
+    return rows
+
+
+def _row(name: str, accuracy: str, errors: str, agreement: str, kl: str, parameters: int) -> dict[str, Any]:
+    return {
+        _("network"): name,
+        _("accuracy"): accuracy,
+        _("errors"): errors,
+        _("agreement with the teacher"): agreement,
+        _("KL from the teacher (nats)"): kl,
+        _("parameters"): f"{parameters:,}",
+        _("size"): f"{4 * parameters / 1e6:.2f} MB" if parameters >= 250_000 else f"{4 * parameters / 1e3:.1f} kB",
+    }
+
+
+def _spread(values: Sequence[float], digits: int, unit: str = "") -> str:
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return f"{mean:.{digits}f}{unit}"
+    return f"{mean:.{digits}f}{unit} ± {statistics.stdev(values):.{digits}f}"

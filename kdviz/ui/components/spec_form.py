@@ -1,0 +1,101 @@
+"""Widgets made from RunSpec: every knob with its range and unit, and the spec that they say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kdviz import data, spec, teachers
+from kdviz.errors import UserError
+from kdviz.i18n import _
+from kdviz.spec import KNOBS, RunSpec
+
+STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn"]
+FIRST = ("dataset", "teacher", "student", "temperature", "seeds", "epochs")
+
+
+def key(name: str) -> str:
+    return f"spec_{name}"
+
+
+def fill(values: RunSpec) -> None:
+    """Put a spec into the widgets. Call before they are shown, or from a callback."""
+    for name, value in values.to_dict().items():
+        st.session_state[key(name)] = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value
+
+
+def read() -> RunSpec | UserError:
+    """Return the spec that the widgets say, or the one sentence about what is wrong with it."""
+    values: dict[str, Any] = {}
+    for name, knob in KNOBS.items():
+        value = st.session_state[key(name)]
+        if isinstance(knob.default, tuple):
+            value = [part.strip() for part in str(value).replace("，", ",").split(",") if part.strip()]
+        values[name] = value
+    try:
+        asked = RunSpec.from_dict(values)
+        teachers.find(asked.dataset, asked.teacher)
+    except UserError as error:
+        return error
+    return asked
+
+
+def form() -> None:
+    """Show all widgets, those most often turned first."""
+    with st.container(horizontal=True):
+        for name in FIRST:
+            _widget(name)
+    st.caption(_("Less often turned"))
+    with st.container(horizontal=True):
+        for name in KNOBS:
+            if name not in FIRST:
+                _widget(name)
+
+
+def _widget(name: str) -> None:
+    knob = KNOBS[name]
+    meta = knob.metadata
+    label = _(meta["label"])
+    if meta["low"] is not None and not isinstance(knob.default, tuple):
+        limits = {"label": label, "low": f"{meta['low']:g}", "high": f"{meta['high']:g}"}
+        label = (
+            _("{label} ({low} to {high} {unit})", unit=_(meta["unit"]), **limits)
+            if meta["unit"]
+            else _("{label} ({low} to {high})", **limits)
+        )
+    help = _(meta["help"])
+    width = 250
+    if name == "dataset":
+        st.selectbox(label, list(data.SOURCES), key=key(name), help=help, on_change=_dataset_changed, width=width)
+    elif name == "teacher":
+        dataset = st.session_state[key("dataset")]
+        networks = [card.network for card in teachers.cards() if card.dataset == dataset]
+        if st.session_state[key(name)] not in networks and networks:
+            st.session_state[key(name)] = networks[0]
+        st.selectbox(label, networks or [st.session_state[key(name)]], key=key(name), help=help, width=width)
+    elif name == "student":
+        known = dict.fromkeys([*STUDENTS, st.session_state[key(name)]])
+        st.selectbox(label, list(known), key=key(name), help=help, accept_new_options=True, width=width)
+    elif meta["choices"]:
+        st.selectbox(label, list(meta["choices"]), key=key(name), help=help, width=width)
+    elif isinstance(knob.default, tuple):
+        limits = {"label": label, "low": f"{meta['low']:g}", "high": f"{meta['high']:g}"}
+        label = _("{label} ({low} to {high})", **limits) if name == "temperature" else label
+        st.text_input(label, key=key(name), help=help, placeholder=_("none"), width=width)
+    else:
+        whole = isinstance(knob.default, int)
+        convert = int if whole else float
+        st.number_input(
+            label, min_value=convert(meta["low"]), max_value=convert(meta["high"]), key=key(name), help=help, width=width,
+            step=1 if whole else None, format="%d" if whole else "%g",
+        )  # fmt: skip
+
+
+def _dataset_changed() -> None:
+    """Another dataset has other defaults: take them, and keep what does not depend on it."""
+    chosen = st.session_state[key("dataset")]
+    for name, knob in KNOBS.items():
+        if knob.metadata["by_dataset"]:
+            st.session_state[key(name)] = spec.defaults(chosen)[name]
+    st.session_state[key("classes_left_out")] = ""

@@ -1,0 +1,63 @@
+"""The reader's language: chosen once, in one place, for every page. From the link, else the session, else the browser."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import streamlit as st
+
+from kdviz import i18n
+from kdviz.i18n import _
+
+Given = ParamSpec("Given")
+
+SHORT = {"en": "EN", "zh_Hant": "中文"}
+
+
+def settle() -> None:
+    """Set the language of this run. Call it first: everything after it is translated."""
+    state = st.session_state
+    asked = st.query_params.get("lang")
+    if asked is not None and asked != state.get("language_link"):
+        state["language_link"] = asked
+        state["language"] = i18n.best_match(asked)
+    elif "language" not in state:
+        state["language"] = i18n.best_match(st.context.locale)
+    i18n.use(state["language"])
+    # Streamlit empties the link when the reader goes to another page; a language that was asked for stays in it.
+    if asked is None and "language_link" in state:
+        st.query_params["lang"] = state["language_link"]
+
+
+def control() -> None:
+    """Show the choice of language. It takes effect in the run that follows the click, and is kept in the link."""
+    st.segmented_control(
+        _("Language"),
+        list(i18n.LANGUAGES),
+        format_func=lambda code: SHORT[code],
+        key="language",
+        required=True,
+        label_visibility="collapsed",
+        on_change=_keep,
+    )
+
+
+def fragment(run_every: float) -> Callable[[Callable[Given, None]], Callable[Given, None]]:
+    """Return st.fragment for a function that speaks: run again by itself, without main.py, it would speak English."""
+
+    def decorated(function: Callable[Given, None]) -> Callable[Given, None]:
+        @functools.wraps(function)
+        def spoken(*args: Given.args, **kwargs: Given.kwargs) -> None:
+            i18n.use(st.session_state["language"])
+            function(*args, **kwargs)
+
+        return st.fragment(spoken, run_every=run_every)
+
+    return decorated
+
+
+def _keep() -> None:
+    st.session_state["language_link"] = st.session_state["language"]
+    st.query_params["lang"] = st.session_state["language"]

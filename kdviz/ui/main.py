@@ -1,0 +1,46 @@
+"""The frame of every page: navigation, title, language. AppTest starts here; app.py serves it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from kdviz.i18n import _
+from kdviz.ui import language, link, server
+
+PAGES = Path(__file__).parent / "app_pages"
+
+# An emoji, which the browser draws itself: a Material icon here would be fetched from a server of Google (seen with 1.67).
+st.set_page_config(page_title="kdviz", page_icon="🌡️", layout="wide")
+language.settle()
+
+pages = [
+    st.Page(
+        PAGES / "soft_targets.py",
+        title=_("Soft targets"),
+        icon=":material/bar_chart:",
+        url_path="soft-targets",
+        default=True,
+        help=_("Pick an image and a temperature and see what the teacher thinks of every class."),
+    )
+]
+if (PAGES / "distill.py").is_file():
+    pages.append(
+        st.Page(
+            PAGES / "distill.py",
+            title=_("Distill"),
+            icon=":material/school:",
+            url_path="distill",
+            help=_("Train a student on soft targets, beside the same student trained on hard labels, and watch both learn."),
+        )
+    )
+page = st.navigation(pages, position="top")
+link.visit(page.url_path)
+
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.title(page.title, width="content", anchor=False)
+    language.control()
+
+page.run()
+server.painted()

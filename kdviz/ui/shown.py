@@ -1,0 +1,57 @@
+"""What the Distill page shows: a run of the store, or a recorded one; both as the same thing, so that they look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from kdviz import presets
+from kdviz.i18n import _
+from kdviz.spec import RunSpec
+from kdviz.store import Run, Store
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run with its points. run: None for a record; made: of a record, its date, machine and versions."""
+
+    spec: RunSpec
+    points: Sequence[Mapping[str, Any]]
+    result: Mapping[str, Any] | None
+    run: Run | None = None
+    made: Mapping[str, Any] | None = None
+
+
+def record(preset: str) -> Shown:
+    content = presets.record(preset)
+    return Shown(RunSpec.from_dict(content["result"]["spec"]), content["points"], content["result"], made=content["made"])
+
+
+def stored(store: Store, run: Run) -> Shown:
+    """Return a run of the store; only the points that this session has not seen yet are read."""
+    known: dict[str, list[dict[str, Any]]] = st.session_state.setdefault("points", {})
+    points = known.setdefault(run.id, [])
+    points += store.points(run.id, points[-1]["id"] if points else 0)
+    return Shown(run.spec, points, run.result, run=run)
+
+
+def name(run: Run) -> str:
+    """Return the name that the reader gave a run, or what it is in short."""
+    return run.name or summary(run.spec)
+
+
+def summary(spec: RunSpec) -> str:
+    """Return a spec in short."""
+    fields = dict(
+        dataset=spec.dataset, teacher=spec.teacher, student=spec.student, T=", ".join(f"{T:g}" for T in spec.temperature),
+        seeds=spec.seeds, epochs=spec.epochs,
+    )  # fmt: skip
+    if spec.fraction < 1:
+        return _(
+            "{dataset} ({share} of the images), teacher {teacher}, student {student}, T = {T}, {seeds} seeds, {epochs} epochs",
+            share=f"{spec.fraction:.3g}", **fields,
+        )  # fmt: skip
+    return _("{dataset}, teacher {teacher}, student {student}, T = {T}, {seeds} seeds, {epochs} epochs", **fields)

@@ -1,0 +1,41 @@
+"""The words a learner may not know, each with its explanation: one place for tooltips and for the list at the foot of a page."""
+
+from __future__ import annotations
+
+from kdviz.i18n import N_, _
+
+WORDS: dict[str, tuple[str, str]] = {
+    "logit": (
+        N_("Logit"),
+        N_("The number a network gives a class before the softmax: any real number, higher where the class fits better."),
+    ),
+    "softmax": (
+        N_("Softmax"),
+        N_("Turns logits into shares: every logit is exponentiated and divided by the sum of them all. The shares sum to 1."),
+    ),
+    "temperature": (
+        N_("Temperature T"),
+        N_("Divides the logits before the softmax. T = 1 changes nothing; a higher T makes the shares more alike."),
+    ),
+    "soft_targets": (
+        N_("Soft targets"),
+        N_("A teacher's shares at a temperature, for a student to learn from. They say how alike the teacher finds the classes."),
+    ),
+    "hard_label": (
+        N_("Hard label"),
+        N_("The true class and nothing else: all of the share on one class. Also called one-hot, or ground truth."),
+    ),
+    "entropy": (
+        N_("Entropy"),
+        N_("How spread out the shares are: 0 where one class has everything, largest where all have the same."),
+    ),
+    "nats": (
+        N_("Nats"),
+        N_("The unit of entropy with the natural logarithm. Ten equal shares have ln 10 = 2.30 nats; two have ln 2 = 0.69."),
+    ),
+}
+
+
+def explain(*words: str) -> str:
+    """Return the explanations of some words, one paragraph each, in the reader's language."""
+    return "\n\n".join(_("**{word}**: {explanation}", word=_(WORDS[word][0]), explanation=_(WORDS[word][1])) for word in words)

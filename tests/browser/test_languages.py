@@ -1,0 +1,177 @@
+"""In Chinese, nothing on a page is English but names: all its text is read, also what opens, hovers or is only heard."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from kdviz import presets
+from kdviz.spec import RunSpec
+from tests.browser.conftest import Open
+from tests.browser.driving import Served, settled, until, visit
+
+STREAMLITS_OWN = {
+    "[data-testid=stSkipToContent]": "the link that skips the header",
+    "[data-testid=stTopNav]": "the name of the navigation; what is in it is read by itself",
+    "[data-testid=stElementToolbarButton] button": "full screen, search, download: at a corner of an image, a figure, a table",
+    "[data-testid=stTooltipIcon] button": "`Help for` a label; what it says is read when it opens",
+    "[data-testid=stSelectbox] input": "the hint of an empty choice, which these never are",
+    "[data-testid=stSelectbox] button": "the arrow that opens a choice",
+    "[data-testid=stNumberInputContainer] button": "less and more, beside a number",
+    "[data-testid=stStatusWidget]": "the sign that a page is being computed",
+    "[data-live-announcer]": "what a screen reader hears of an open choice",
+    "[data-testid=stMainMenu]": "the menu of the theme",
+}
+"""What Streamlit 1.67 says in English whatever the reader's language, by where it stands."""
+
+ONLY_ATTRIBUTES = ["[data-testid=stTopNav]", "[data-testid=stTooltipIcon] button"]
+"""Those of them whose text is not Streamlit's but ours."""
+
+NAMES = [
+    "digits", "mnist", "cnn", "linear", "mlp(-[0-9]+)+", "kdviz", "logits?", "softmax", "one-hot", "nats?", "ln", "adam", "sgd",
+    "auto", "fp32", "bf16", "test", "validation", "EN", "KL", "MB", "kB", "T", "x86_64", "aarch64", "arm64", "KDVIZ_[A-Z]+",
+]  # fmt: skip
+"""Names of things, the same in every language: what the command line calls them, units, terms that Chinese texts keep."""
+
+READ = """
+([own, onlyAttributes]) => {
+  const found = []
+  const walk = root => {
+    for (const element of root.querySelectorAll("*")) {
+      if (/^(script|style|noscript|annotation)$/i.test(element.tagName)) continue
+      if (element.closest("[data-testid=stIconMaterial]")) continue  // an icon, drawn from its name by a font
+      if (element.shadowRoot) walk(element.shadowRoot)
+      if (own.some(selector => element.closest(selector))) continue
+      for (const node of element.childNodes) if (node.nodeType === Node.TEXT_NODE) found.push(node.textContent)
+      if (onlyAttributes.some(selector => element.matches(selector))) continue
+      for (const name of ["aria-label", "aria-description", "aria-valuetext", "title", "placeholder", "alt"])
+        if (element.hasAttribute(name)) found.push(element.getAttribute(name))
+    }
+  }
+  walk(document.body)
+  return found
+}
+"""
+
+
+def texts(page: Page) -> set[str]:
+    """Return all that a page says, seen or only heard, without Streamlit's own words."""
+    return {
+        text.strip()
+        for text in page.evaluate(READ, [[own for own in STREAMLITS_OWN if own not in ONLY_ATTRIBUTES], ONLY_ATTRIBUTES])
+        if text.strip()
+    }
+
+
+def english(text: str) -> list[str]:
+    """Return the runs of two or more words of two or more Latin letters that are left when names are taken out."""
+    for name in NAMES:
+        text = re.sub(rf"(?<![A-Za-z0-9_]){name}(?![A-Za-z0-9_])", "·", text)
+    return re.findall(r"[A-Za-z]{2,}(?:[\s,.;:'’\-]+[A-Za-z]{2,})+", text)
+
+
+def hints(page: Page) -> set[str]:
+    """Open every help sign of a page, one after the other, and return what they say."""
+    said: set[str] = set()
+    for sign in page.locator("[data-testid=stTooltipIcon]").all():
+        sign.scroll_into_view_if_needed()
+        sign.hover()
+        content = page.locator("[data-testid=stTooltipContent]")
+        content.first.wait_for()
+        said |= set(content.all_inner_texts())
+        page.mouse.move(0, 0)
+        content.first.wait_for(state="detached")
+    return said
+
+
+def menus(page: Page) -> Locator:
+    """Return the menus of the runs; each has a twin that is not seen, by which Streamlit measures it."""
+    return page.locator("[data-testid=stPopoverButton]:visible")
+
+
+def opened(page: Page) -> set[str]:
+    """Return all that a page says with everything on it opened that can be."""
+    page.locator(".js-plotly-plot").first.wait_for()
+    for details in page.locator("details").all():
+        if not details.evaluate("details => details.open"):
+            details.locator("summary").click()
+    settled(page)
+    said = texts(page) | hints(page)
+    for popover in menus(page).all():
+        popover.click()
+        page.locator("[data-testid=stPopoverBody]").wait_for()
+        said |= texts(page)
+        page.keyboard.press("Escape")
+        page.locator("[data-testid=stPopoverBody]").wait_for(state="detached")
+    for choice in page.locator("[data-testid=stSelectbox] input").all():
+        choice.click()
+        page.get_by_role("listbox").wait_for()
+        said |= texts(page)
+        page.keyboard.press("Escape")
+        page.get_by_role("listbox").wait_for(state="detached")
+    return said
+
+
+def hold(said: set[str]) -> None:
+    assert any(re.search("[一-鿿]", text) for text in said)
+    left = {text: found for text in said if (found := english(text))}
+    assert not left
+
+
+def test_the_sieve_finds_english_and_lets_names_pass() -> None:
+    assert english("教師 teacher says no") == ["teacher says no"]
+    assert english("The engine is starting.") == ["The engine is starting"]
+    assert not english("digits，教師 cnn，學生 mlp-30-30，T = 4，396.7 kB，KL 散度")
+
+
+@pytest.mark.parametrize("address", ["/", "/?T=1", "/?T=100&image=3", "/?dataset=mnist", "/?T=hot", "/?image=99999999"])
+def test_soft_targets_is_all_chinese(server: Served, visitor: Open, address: str) -> None:
+    page = visitor(locale="zh-TW")
+    visit(page, server.url + address)
+    expect(page.locator("h1")).to_have_text("軟目標")
+    if address == "/":
+        said = opened(page)
+        for kind in page.locator(".st-key-soft_targets_kind").get_by_role("radio").all():
+            kind.click()
+            settled(page)
+            said |= texts(page)
+        hold(said)
+    else:
+        hold(texts(page))
+
+
+def test_distill_is_all_chinese_before_a_run(server: Served, visitor: Open) -> None:
+    page = visitor(locale="zh-TW")
+    visit(page, f"{server.url}/distill?run=nonsense")
+    said = texts(page)
+    for preset in presets.PRESETS:
+        page.locator(f".st-key-preset_{preset} button").click()
+        page.locator(f".st-key-preset_{preset} [data-testid=stBaseButton-primary]").wait_for()
+        settled(page)
+        said |= opened(page) if preset == next(iter(presets.PRESETS)) else texts(page)
+    hold(said)
+
+
+def test_distill_is_all_chinese_with_runs_in_every_state(
+    server: Served, visitor: Open, runs_in_every_state: dict[str, str]
+) -> None:
+    page = visitor(locale="zh-TW")
+    said: set[str] = set()
+    for state, run_id in runs_in_every_state.items():
+        visit(page, f"{server.url}/distill?run={run_id}")
+        page.locator(".js-plotly-plot").wait_for()
+        said |= opened(page) if state == "done" else texts(page)
+    hold(said)
+
+
+@pytest.fixture
+def runs_in_every_state(server: Served, finished: str) -> dict[str, str]:
+    """Runs that are done, stopped and failed, by state; the first was trained."""
+    store = server.store
+    stopped = store.add_run(RunSpec(temperature=(2.0, 8.0), fraction=0.1))
+    store.request_stop(stopped)
+    failed = store.add_run(RunSpec(teacher="nobody"))
+    until(lambda: (run := store.run(failed)) is not None and run.state == "failed", "a run without its teacher fails")
+    return {"done": finished, "stopped": stopped, "failed": failed}

@@ -1,0 +1,77 @@
+"""What a person can get wrong in the browser: one sentence each, and the page goes on."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.driving import Served, settled, visit
+
+
+@pytest.mark.parametrize(
+    ("link", "named"), [("T=hot", "'hot'"), ("T=1e9", "'1e9'"), ("dataset=nope", "'nope'"), ("image=99999999", "'99999999'")]
+)
+def test_a_link_of_soft_targets(server: Served, visitor: Open, link: str, named: str) -> None:
+    page = visitor()
+    visit(page, f"{server.url}/?{link}")
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_have_count(1)
+    expect(alert).to_contain_text(named)
+    before = page.locator("h5").inner_text()
+    page.get_by_role("slider").press("ArrowRight")
+    expect(page.locator("h5")).not_to_have_text(before)
+    expect(alert).to_have_count(0)
+
+
+def test_a_link_of_distill(server: Served, visitor: Open) -> None:
+    page = visitor()
+    visit(page, f"{server.url}/distill?run=nonsense")
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_have_count(1)
+    expect(alert).to_contain_text("'nonsense'")
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    page.locator(".js-plotly-plot").wait_for()
+
+
+def test_settings_of_distill(server: Served, visitor: Open) -> None:
+    page = visitor()
+    visit(page, f"{server.url}/distill")
+    page.locator("details > summary").first.click()
+    alert, start = page.get_by_test_id("stAlert"), page.locator(".st-key-start button")
+    temperature = page.locator(".st-key-spec_temperature input")
+    for wrong in ("hot", "0", "-1", "nan"):
+        temperature.fill(wrong)
+        temperature.press("Enter")
+        expect(alert).to_contain_text(f"'{wrong}'")
+        expect(alert).to_have_count(1)
+        expect(start).to_be_disabled()
+    temperature.fill("4")
+    temperature.press("Enter")
+    expect(alert).to_have_count(0)
+    expect(start).to_be_enabled()
+
+    student = page.locator(".st-key-spec_student input")
+    student.fill("resnet")
+    student.press("Enter")
+    expect(alert).to_contain_text("'resnet'")
+    expect(alert).to_have_count(1)
+    expect(start).to_be_disabled()
+    student.fill("mlp-64-32")
+    student.press("Enter")
+    expect(alert).to_have_count(0)
+    expect(start).to_be_enabled()
+    settled(page)
+    assert page.locator(".js-plotly-plot").count() == 1
+
+
+def test_data_that_is_not_there(server: Served, visitor: Open) -> None:
+    page = visitor()
+    visit(page, f"{server.url}/?dataset=mnist")
+    alert = page.get_by_test_id("stAlert")
+    expect(alert).to_have_count(1)
+    expect(alert).to_contain_text("mnist is not on this machine yet")
+    expect(page.get_by_role("button", name="Prepare mnist")).to_be_enabled()
+    page.get_by_role("radio", name="digits").click()
+    page.locator("h5").wait_for()
+    expect(alert).to_have_count(0)

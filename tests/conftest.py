@@ -1,0 +1,48 @@
+"""Fixtures of all tests: the person's own folders are out of reach; KDVIZ_DATA is read as it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from kdviz import data, settings
+
+# The same examples for everybody: a red test is red on every machine.
+hypothesis.settings.register_profile("kdviz", deadline=None, database=None, derandomize=True)
+hypothesis.settings.load_profile("kdviz")
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point the store and the user's folders at a folder of this test, and return it."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("KDVIZ_STORE", f"sqlite:///{home / 'kdviz.sqlite'}")
+    for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+    return home
+
+
+@pytest.fixture
+def mnist(tmp_path: Path) -> data.Dataset:
+    """MNIST where KDVIZ_DATA has it, prepared into a folder of the test if it is not prepared there; without it, skip."""
+    if data.prepared_folder("mnist") is not None:
+        return data.load("mnist")
+    if not (settings.data_folder() / "MNIST" / "raw").is_dir():
+        pytest.skip("KDVIZ_DATA has no MNIST")
+    from kdviz.data.prepare import prepare
+
+    return prepare("mnist", root=tmp_path)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: on a busy machine the threads of small products wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -1,0 +1,149 @@
+"""Figures say what they are given: the same numbers, in the same order, in the picture and in its text alternative."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from kdviz.figures import INK, ON_BAR, PALETTE, Theme, bars, numbers
+from kdviz.figures.bars import LOG_FLOOR, Panel
+from kdviz.soft_targets import softmax
+
+NAMES = tuple("0123456789")
+LOGITS = np.array([-16.2, -1.4, -6.1, 10.6, -16.0, 3.1, -14.4, -7.4, -2.6, 2.6])
+PAGE: dict[Theme, str] = {"light": "#FFFFFF", "dark": "#0B0E12"}
+
+
+def panels(T: float = 4.5, logits: np.ndarray = LOGITS) -> list[Panel]:
+    return [
+        Panel("ground_truth", "ground truth", "hard label", np.eye(len(logits))[3]),
+        Panel("teacher", "teacher", "T = 1", softmax(logits)),
+        Panel("teacher", "teacher", f"T = {T:g}", softmax(logits, T)),
+    ]
+
+
+def drawn(figure: dict[str, Any]) -> list[dict[str, Any]]:
+    return [trace for trace in figure["data"] if trace["type"] == "bar"]
+
+
+def written(figure: dict[str, Any]) -> list[list[str]]:
+    """Return the values as they are written, panel by panel, whether on the bar or beside it."""
+    texts = [[text.strip() for text in trace["text"]] for trace in figure["data"]]
+    return [[on or beside for on, beside in zip(*pair, strict=True)] for pair in zip(texts[::2], texts[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_shares_are_a_plotly_figure(theme: Theme, log: bool) -> None:
+    figure = bars.shares(panels(), NAMES, theme, log).figure
+    go.Figure(figure)  # raises where Plotly's schema is not met
+    json.dumps(figure, allow_nan=False)  # and goes to the browser as it is
+
+
+@given(arrays(np.float64, 10, elements=st.floats(-40, 40)), st.floats(0.05, 100))
+def test_shares_are_drawn_as_they_are(logits: np.ndarray, T: float) -> None:
+    figure = bars.shares(panels(T, logits), NAMES).figure
+    for trace, panel in zip(drawn(figure), panels(T, logits), strict=True):
+        assert math.fsum(trace["x"]) == pytest.approx(1)
+        assert trace["x"] == pytest.approx(list(panel.shares))
+        assert trace["y"] == list(range(10))
+
+
+@given(arrays(np.float64, 10, elements=st.floats(-40, 40)), st.floats(0.05, 100))
+def test_every_share_is_written_to_a_thousandth(logits: np.ndarray, T: float) -> None:
+    for log in (False, True):
+        for texts, panel in zip(written(bars.shares(panels(T, logits), NAMES, log=log).figure), panels(T, logits), strict=True):
+            for text, share in zip(texts, panel.shares, strict=True):
+                assert read(text) == pytest.approx(share, abs=1.01e-2 if log else 1e-3)
+
+
+def read(text: str) -> float:
+    """Read a written share back: `66.9%`, `<0.1%`, `6×10⁻⁴`, `>0.99`."""
+    plain = text.lstrip("<>").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")).replace("×10", "e")
+    plain = "1e-300" if plain == "10-300" else plain
+    return float(plain.rstrip("%")) / (100 if plain.endswith("%") else 1)
+
+
+def test_classes_keep_their_order_in_every_panel() -> None:
+    layout = bars.shares(panels(), NAMES).figure["layout"]
+    for axis in ("yaxis", "yaxis2", "yaxis3"):
+        assert [text.strip("</b> ") for text in layout[axis]["ticktext"]] == list(NAMES)
+        assert layout[axis]["range"] == [9.5, -0.5]  # the first on top
+
+
+def test_log_scale_says_where_it_begins() -> None:
+    figure = bars.shares(panels(), NAMES, log=True).figure
+    assert figure["layout"]["xaxis2"]["range"][0] == pytest.approx(math.log10(LOG_FLOOR))
+    assert "10⁻⁶" in figure["layout"]["xaxis2"]["ticktext"]
+    # No bar where the share is below the floor, but its own value beside it.
+    assert drawn(figure)[1]["x"][0] == LOG_FLOOR
+    assert written(figure)[1][0] == "2×10⁻¹²"
+
+
+def test_text_alternative_says_the_main_fact() -> None:
+    alt = bars.shares(panels(), NAMES).alt
+    q = softmax(LOGITS, 4.5)
+    assert "ground truth, hard label: 3 alone, 100%." in alt
+    assert f"teacher, T = 4.5: 3 {q[3]:.1%}, then 5 {q[5]:.1%} and 9 {q[9]:.1%}." in alt
+
+
+def test_two_classes_are_enough() -> None:
+    two = [Panel("teacher", "teacher", "T = 1", [0.75, 0.25])]
+    assert "dog 75.0%, then cat 25.0%" in bars.shares(two, ("dog", "cat")).alt
+
+
+def test_logits_reach_left_and_right_of_zero() -> None:
+    drawing = bars.logits(LOGITS, NAMES)
+    go.Figure(drawing.figure)
+    assert drawing.figure["data"][0]["x"] == list(LOGITS)
+    low, high = drawing.figure["layout"]["xaxis"]["range"]
+    assert low < LOGITS.min() < 0 < LOGITS.max() < high
+    assert "highest is that of 3 (10.60), then 5 (3.10); the lowest 0 (−16.20)" in drawing.alt
+
+
+@given(st.floats(0, 1))
+def test_a_share_is_never_rounded_to_nothing_or_all(share: float) -> None:
+    for text in (numbers.percent(share), numbers.power(share), numbers.power(share, 1)):
+        assert text not in ("0", "0.0%", "100%", "100.0%", "1", "1.", "1.0")
+        assert len(text) < 12
+
+
+def test_numbers_as_a_person_reads_them() -> None:
+    assert [numbers.percent(share, exact=True) for share in (0.0, 1.0)] == ["0", "100%"]
+    assert [numbers.power(share) for share in (0.2, 0.04, 0.000421, 0.999)] == ["0.20", "0.040", "4.2×10⁻⁴", ">0.99"]
+    assert [numbers.ratio(value) for value in (1.84, 13.4, 73.2, 634.0)] == ["1.8", "13", "73", "630"]
+    assert [numbers.temperature(value) for value in (4.5, 20.0, 0.05, 3.3333)] == ["4.5", "20", "0.05", "3.333"]
+    assert [numbers.nats(value) for value in (0.0, 0.004, 1.158)] == ["0.00", "<0.01", "1.16"]
+    assert numbers.signed(-1.406, 2) == "−1.41"
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, 1..21, as WCAG 2 defines it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_marks_can_be_told_apart_and_read(theme: Theme) -> None:
+    marks = list(PALETTE.values())
+    for mark in marks:
+        assert contrast(mark.colour(theme), PAGE[theme]) >= 3
+    for kind in ("teacher", "ground_truth"):
+        assert contrast(PALETTE[kind].colour(theme), ON_BAR[theme]) >= 4.5
+    assert contrast(INK[theme], PAGE[theme]) >= 7
+    for name in ("light", "dark", "dash", "symbol", "pattern"):
+        assert len({getattr(mark, name) for mark in marks}) == len(marks)

@@ -1,0 +1,255 @@
+"""From spec to result: which images students learn from, and what the JSON contract of the command line promises."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kdviz import data, run, stats, teachers, train
+from kdviz.errors import InvalidValue, UnknownName
+from kdviz.spec import RunSpec
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+fractions = st.floats(0.001, 1)
+left_out = st.sets(st.integers(0, 9), max_size=9).map(lambda classes: tuple(sorted(classes)))
+splits = st.sampled_from(["test", "validation"])
+
+
+def chosen(**values: Any) -> np.ndarray:
+    return run.transfer_set(RunSpec.from_dict(values), data.load("digits"))
+
+
+# The transfer set
+
+
+@given(fractions, left_out, splits)
+def test_a_transfer_set_is_every_class_in_proportion_but_those_left_out(
+    fraction: float, classes: tuple[int, ...], evaluate_on: str
+) -> None:
+    digits = data.load("digits")
+    learned = chosen(fraction=fraction, classes_left_out=classes, evaluate_on=evaluate_on)
+    there = np.bincount(digits.split("train" if evaluate_on == "validation" else "training").labels, minlength=10)
+    counts = np.bincount(digits.labels[learned], minlength=10)
+    for label in range(10):
+        if label in classes:
+            assert counts[label] == 0
+        else:
+            assert counts[label] >= 1 and abs(counts[label] - fraction * there[label]) <= 1
+    assert (np.diff(learned) > 0).all()  # sorted, and no image twice
+
+
+@given(fractions, left_out, splits)
+def test_no_image_that_judges_is_learned_from(fraction: float, classes: tuple[int, ...], evaluate_on: str) -> None:
+    digits = data.load("digits")
+    learned = chosen(fraction=fraction, classes_left_out=classes, evaluate_on=evaluate_on)
+    test, validation = digits.slice("test"), digits.slice("validation")
+    assert not ((learned >= test.start) & (learned < test.stop)).any()
+    if evaluate_on == "validation":
+        assert not ((learned >= validation.start) & (learned < validation.stop)).any()
+
+
+@given(fractions, fractions, left_out, splits)
+def test_a_smaller_fractions_images_are_among_a_larger_ones(
+    a: float, b: float, classes: tuple[int, ...], evaluate_on: str
+) -> None:
+    small, large = (set(chosen(fraction=f, classes_left_out=classes, evaluate_on=evaluate_on).tolist()) for f in sorted((a, b)))
+    assert small <= large
+
+
+def test_leaving_a_class_out_changes_no_other_classs_images() -> None:
+    labels = data.load("digits").labels
+    whole, without = chosen(fraction=0.2), chosen(fraction=0.2, classes_left_out=[3])
+    np.testing.assert_array_equal(without, whole[labels[whole] != 3])
+
+
+def test_all_of_it_is_all_of_it() -> None:
+    np.testing.assert_array_equal(chosen(), np.arange(1437))
+    np.testing.assert_array_equal(chosen(evaluate_on="validation"), np.arange(1150))
+
+
+def test_a_fraction_is_no_run_of_the_first_images() -> None:
+    learned = chosen(fraction=0.1)
+    assert learned.mean() == pytest.approx(1437 / 2, rel=0.15) and len(learned) < learned.max() / 5
+
+
+# What is prepared
+
+
+def prepared(**values: Any) -> run.Prepared:
+    return run.prepare(RunSpec.from_dict({"student": "mlp-6", "epochs": 2, "seeds": 2} | values))
+
+
+@pytest.mark.parametrize("evaluate_on", ["test", "validation"])
+def test_the_material_is_the_images_and_the_teachers_answers_to_them(evaluate_on: str) -> None:
+    ready = prepared(evaluate_on=evaluate_on, fraction=0.3, classes_left_out=[5])
+    digits, material = data.load("digits"), ready.material
+    learned, judged = run.transfer_set(ready.spec, digits), digits.slice("test" if evaluate_on == "test" else "validation")
+    logits = teachers.logits(ready.card, digits)
+    for labels, inputs, answers, where in (
+        (material.labels, material.inputs, material.teacher_logits, learned),
+        (material.test_labels, material.test_inputs, material.test_teacher_logits, judged),
+    ):
+        assert answers is not None
+        np.testing.assert_array_equal(labels.numpy(), digits.labels[where])
+        np.testing.assert_array_equal(answers.numpy(), logits[where])
+        pixels = (inputs * digits.std[0] + digits.mean[0]) * 255
+        np.testing.assert_allclose(pixels.numpy().transpose(0, 2, 3, 1), digits.pixels[where], atol=1e-2)
+    assert ready.settings["transfer_images"] == len(learned) == len(material.labels)
+
+
+def test_the_plan_is_the_specs() -> None:
+    values = dict(epochs=7, batch_size=33, learning_rate=0.03, optimizer="sgd", temperature=[2, 8], seeds=3, precision="bf16")
+    ready = prepared(**values)
+    assert ready.plan.students == ready.spec.students and len(ready.plan.students) == 9
+    for name in ("epochs", "batch_size", "learning_rate", "optimizer", "precision"):
+        assert getattr(ready.plan, name) == values[name]
+    assert ready.plan.network.name == "mlp-6"
+    assert ready.settings["precision"] == "bf16" and ready.settings["device"] in ("cpu", "cuda")
+    assert ready.settings["teacher_sha256"] == ready.card.sha256 and ready.settings["data_sha256"] == ready.dataset.sha256
+
+
+def test_what_is_not_there_is_said_before_training() -> None:
+    with pytest.raises(UnknownName, match=r"unknown teacher of digits 'nobody'; known: .*cnn"):
+        prepared(teacher="nobody")
+    spec = RunSpec.from_dict({})
+    for device in ("tpu", "", "CPU"):
+        with pytest.raises(InvalidValue, match=rf"device must be one that this machine has \(.*cpu.*\), got '{device}'"):
+            run.prepare(spec, device)
+
+
+# The result
+
+
+@lru_cache
+def trained(seeds: int, temperatures: tuple[float, ...] = (4.0,)) -> tuple[run.Prepared, train.Evaluation, dict[str, Any]]:
+    ready = prepared(seeds=seeds, temperature=temperatures, epochs=3, learning_rate=0.01)
+    *_, last = train.train(ready.plan, ready.material)
+    return ready, last, run.result(ready, last)
+
+
+def test_a_result_has_the_keys_of_the_contract_and_is_plain_json() -> None:
+    ready, _, result = trained(3, (2.0, 8.0))
+    assert set(result) >= {"spec", "seconds", "teacher", "students", "comparisons"}
+    assert set(result["teacher"]) == {"name", "accuracy", "errors", "parameters"}
+    for row in result["students"]:
+        assert list(row) == ["condition", "temperature", "seed", "accuracy", "errors", "agreement", "kl", "parameters"]
+    for row in result["comparisons"]:
+        assert set(row) >= {"condition", "against", "temperature", "mean", "low", "high", "verdict"}
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert RunSpec.from_dict(result["spec"]) == ready.spec
+    assert result["seconds"] > 0
+
+
+def test_a_result_names_every_student_in_order() -> None:
+    _, _, result = trained(3, (2.0, 8.0))
+    who = [(row["condition"], row["temperature"], row["seed"]) for row in result["students"]]
+    assert who[:3] == [("hard_labels", None, seed) for seed in range(3)]
+    assert who[3:] == [("distilled", T, seed) for T, seed in itertools.product((2.0, 8.0), range(3))]
+
+
+def test_a_results_numbers_are_those_of_the_test_logits() -> None:
+    ready, last, result = trained(3, (2.0, 8.0))
+    digits = data.load("digits")
+    labels = digits.split("test").labels
+    teacher = teachers.logits(ready.card, digits)[digits.slice("test")].argmax(-1)
+    answers = last.test_logits.argmax(-1).numpy()
+    for row, answer in zip(result["students"], answers, strict=True):
+        errors = int((answer != labels).sum())
+        assert row["errors"] == errors and row["accuracy"] == pytest.approx(1 - errors / 360)
+        assert row["agreement"] == pytest.approx((answer == teacher).mean())
+        assert row["kl"] > 0 and row["parameters"] == ready.plan.network.parameters
+        assert row["accuracy"] > 0.15  # it learned something: chance is 0.1
+    assert result["teacher"]["errors"] == (teacher != labels).sum() == ready.card.errors
+    assert result["teacher"]["accuracy"] == pytest.approx(ready.card.accuracy)
+    assert result["teacher"]["parameters"] == ready.card.parameters
+
+
+def test_each_temperature_is_compared_with_the_same_controls_seed_by_seed() -> None:
+    _, last, result = trained(3, (2.0, 8.0))
+    right = last.test_logits.argmax(-1).numpy() == data.load("digits").split("test").labels
+    assert [(row["condition"], row["against"], row["temperature"]) for row in result["comparisons"]] == [
+        ("distilled", "hard_labels", 2.0),
+        ("distilled", "hard_labels", 8.0),
+    ]
+    for row, students in zip(result["comparisons"], (right[3:6], right[6:9]), strict=True):
+        expected = dataclasses.asdict(stats.paired_difference(students, right[:3]))
+        assert {name: row[name] for name in expected} == expected
+        assert row["mean"] == pytest.approx(students.mean() - right[:3].mean())
+        assert row["low"] <= row["mean"] <= row["high"]
+        assert row["verdict"] in ("helps", "harms", "no visible difference")
+
+
+def test_one_seed_has_no_interval_and_no_verdict() -> None:
+    _, _, result = trained(1)
+    (row,) = result["comparisons"]
+    assert (row["low"], row["high"], row["verdict"]) == (None, None, None)
+    assert math.isfinite(row["mean"]) and len(result["students"]) == 2
+    assert json.loads(json.dumps(result, allow_nan=False))["comparisons"][0]["verdict"] is None
+
+
+def test_the_correctness_of_every_test_image_is_kept_for_every_student() -> None:
+    ready, last, result = trained(3, (2.0, 8.0))
+    right = run.correctness(last, ready)
+    assert right.shape == (9, 360) and right.dtype == np.bool_
+    assert (~right).sum(1).tolist() == [row["errors"] for row in result["students"]]
+
+
+def test_a_run_on_validation_images_is_judged_by_them_and_so_is_the_teacher() -> None:
+    ready = prepared(evaluate_on="validation", epochs=1)
+    *_, last = train.train(ready.plan, ready.material)
+    digits = data.load("digits")
+    wrong = teachers.logits(ready.card, digits)[digits.slice("validation")].argmax(-1) != digits.split("validation").labels
+    result = run.result(ready, last)
+    assert run.correctness(last, ready).shape == (4, 287)
+    assert result["teacher"]["errors"] == wrong.sum()
+    assert result["teacher"]["accuracy"] == pytest.approx(1 - wrong.mean())
+
+
+def test_the_same_spec_twice_gives_the_same_result() -> None:
+    results = []
+    for _ in range(2):
+        ready = prepared(fraction=0.2)
+        *_, last = train.train(ready.plan, ready.material)
+        results.append(run.result(ready, last) | {"seconds": 0})
+    assert results[0] == results[1]
+
+
+# Teachers
+
+
+RECIPE = teachers.Recipe(3, 64, 0.01, dropout_hidden=0.2, jitter=1)
+
+
+@pytest.mark.parametrize(("hold_out", "judged"), [(False, 360), (True, 287)])
+def test_a_teacher_is_judged_on_test_images_or_on_those_held_out(hold_out: bool, judged: int) -> None:
+    seen: list[train.Evaluation] = []
+    dataset, network, recipe, last = run.train_teacher(
+        "digits", "mlp-20", 1, RECIPE, on_evaluation=seen.append, hold_out=hold_out
+    )
+    assert (dataset.name, network.name, recipe) == ("digits", "mlp-20", RECIPE)
+    assert last.test_logits.shape == (1, judged, 10) and len(seen) == 4 and seen[-1] is last
+    images = -(-len(dataset.split("train" if hold_out else recipe.learns_from)) // 64)
+    assert last.steps == last.step == 3 * images
+    assert last.points[0].accuracy > 0.5 and last.points[0].agreement is None
+
+
+def test_a_teacher_taken_up_from_its_checkpoint_is_the_one_trained_at_a_stretch() -> None:
+    kept: list[bytes] = []
+    whole = run.train_teacher(
+        "digits", "mlp-20", 1, RECIPE, on_evaluation=lambda evaluation: kept.append(evaluation.checkpoint())
+    )[3]
+    again = run.train_teacher("digits", "mlp-20", 1, RECIPE, checkpoint=kept[1])[3]
+    assert torch.equal(whole.test_logits, again.test_logits)
+    other = run.train_teacher("digits", "mlp-20", 2, RECIPE)[3]
+    assert not torch.equal(whole.test_logits, other.test_logits)

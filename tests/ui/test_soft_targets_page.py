@@ -1,0 +1,179 @@
+"""The Soft targets page, run as Streamlit runs it: what it shows is what soft_targets.py computes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdviz import data, teachers
+from kdviz.soft_targets import entropy, softmax
+from kdviz.ui import galleries
+from tests.sources import ROOT
+
+MAIN = ROOT / "kdviz" / "ui" / "main.py"
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(autouse=True)
+def only_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
+
+
+def page(**link: str) -> AppTest:
+    at = AppTest.from_file(str(MAIN), default_timeout=60)
+    for name, value in link.items():
+        at.query_params[name] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def sentence(at: AppTest) -> str:
+    return next(element.value for element in at.markdown if element.value.startswith("##### "))
+
+
+def logits_of(number: int) -> np.ndarray:
+    dataset = data.load("digits")
+    stored = teachers.stored_logits(teachers.find("digits", "cnn"), dataset)
+    assert stored is not None
+    return np.asarray(stored[dataset.slice("test")][number], dtype=np.float64)
+
+
+def in_numbers(at: AppTest, column: int) -> list[float]:
+    """Return a column of the table of all numbers."""
+    table = at.table[0].value
+    plain = [str(text).replace("−", "-").lstrip("\\<>").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) for text in
+             table.iloc[:, column]]  # fmt: skip
+    return [float(text.replace("×10", "e")) for text in plain]
+
+
+def test_first_paint_holds_a_telling_answer() -> None:
+    at = page()
+    assert at.title[0].value == "Soft targets"
+    number, T = at.session_state["soft_targets_image"], at.session_state["soft_targets_T"]
+    z = logits_of(number)
+    # Sure at T = 1, and at the T of the first paint half way to knowing nothing.
+    assert softmax(z).max() >= galleries.SURE
+    assert entropy(softmax(z, T)) == pytest.approx(np.log(10) / 2, abs=0.15)
+    assert f"T = {T:g}" in sentence(at)
+    assert not at.warning
+    assert not at.query_params  # a link is written when the reader changes something
+
+
+@pytest.mark.parametrize(("language", "title"), [("en-GB", "Soft targets"), ("zh-TW", "軟目標")])
+def test_language_of_the_browser(language: str, title: str) -> None:
+    at = AppTest.from_file(str(MAIN), default_timeout=60)
+    at.context = {"locale": language}
+    at.run()
+    assert not at.exception
+    assert at.title[0].value == title
+
+
+def test_language_of_the_link_beats_the_browser_and_stays() -> None:
+    at = AppTest.from_file(str(MAIN), default_timeout=60)
+    at.context = {"locale": "en-US"}
+    at.query_params["lang"] = "zh_Hant"
+    at.run()
+    assert at.title[0].value == "軟目標"
+    at.session_state["language"] = "en"
+    at.run()
+    assert at.title[0].value == "Soft targets"
+
+
+@pytest.mark.parametrize("T", [0.05, 1.0, 3.0, 20.0, 100.0])
+def test_numbers_are_those_of_soft_targets(T: float) -> None:
+    at = page(image="12", T=str(T))
+    z = logits_of(12)
+    assert in_numbers(at, 1) == pytest.approx(list(z), abs=1e-3)
+    assert in_numbers(at, 2) == pytest.approx(list(z / T), abs=1e-3)
+    assert in_numbers(at, 3) == pytest.approx(list(softmax(z)), abs=1e-3)
+    assert in_numbers(at, 4) == pytest.approx(list(softmax(z, T)), abs=1e-3)
+
+
+def test_temperature_changes_the_sentence_and_the_link() -> None:
+    at = page()
+    before = sentence(at)
+    at.session_state["soft_targets_T"] = 20.0
+    at.run()
+    assert not at.exception
+    assert sentence(at) != before
+    number = at.session_state["soft_targets_image"]
+    assert at.query_params == {"dataset": "digits", "teacher": "cnn", "image": str(number), "T": "20"}
+    share = re.search(r"\*\*(\d)\*\* a share of ([\d.]+)%", sentence(at))
+    assert share is not None
+    assert float(share[2]) / 100 == pytest.approx(softmax(logits_of(number), 20.0)[int(share[1])], abs=1e-3)
+
+
+def test_a_link_shows_the_same_view() -> None:
+    at = page(dataset="digits", teacher="cnn", image="7", T="3.3")
+    assert (at.session_state["soft_targets_image"], at.session_state["soft_targets_T"]) == (7, 3.3)
+    assert "T = 3.3" in sentence(at)
+    again = page(**{name: value for name, value in at.query_params.items() if isinstance(value, str)})
+    assert sentence(again) == sentence(at)
+
+
+@pytest.mark.parametrize(
+    ("link", "named"),
+    [
+        ({"T": "hot"}, "'hot'"),
+        ({"T": "0"}, "'0'"),
+        ({"T": "1e9"}, "'1e9'"),
+        ({"T": "nan"}, "'nan'"),
+        ({"T": ""}, "''"),
+        ({"dataset": "nope"}, "'nope'"),
+        ({"teacher": "nobody"}, "'nobody'"),
+        ({"image": "99999999"}, "'99999999'"),
+        ({"image": "-1"}, "'-1'"),
+        ({"image": "1.5"}, "'1.5'"),
+        ({"image": "9" * 400}, "999"),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "zh_Hant"])
+def test_a_bad_link_gets_one_sentence_and_a_working_page(link: dict[str, str], named: str, language: str) -> None:
+    at = page(**link, lang=language)
+    assert len(at.warning) == 1
+    assert named in at.warning[0].value
+    assert sentence(at) == sentence(page(lang=language))
+    at.run()
+    assert len(at.warning) == 1  # it stays until the reader changes something
+    at.session_state["soft_targets_T"] = 2.0
+    at.run()
+    assert not at.warning
+
+
+def test_data_that_is_not_there_is_one_sentence_and_a_way_on() -> None:
+    at = page(dataset="mnist")
+    assert len(at.info) == 1
+    assert "mnist" in at.info[0].value
+    assert not at.warning
+    at.session_state["soft_targets_dataset"] = "digits"
+    at.run()
+    assert not at.exception
+    assert not at.info
+    assert sentence(at)
+
+
+def test_every_gallery_opens() -> None:
+    at = page()
+    for kind in (*galleries.KINDS, *range(10)):
+        at.session_state["soft_targets_kind"] = kind
+        at.run()
+        assert not at.exception, kind
+
+
+def test_an_image_that_is_not_there_becomes_the_default() -> None:
+    at = page()
+    first = sentence(at)
+    at.session_state["soft_targets_image"] = 10**9
+    at.run()
+    assert not at.exception
+    assert sentence(at) == first
+
+
+def test_no_folder_is_called_pages() -> None:
+    # Streamlit would serve its files without main.py to whoever opens /distill first after a start (seen with 1.67).
+    assert not (MAIN.parent / "pages").exists()
