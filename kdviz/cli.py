@@ -278,7 +278,8 @@ def _engine(parsed: argparse.Namespace) -> None:
 
     from kdviz import engine
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("kdviz").setLevel(logging.INFO)
     try:
         engine.serve(parsed.for_app)
     except engine.EngineRunning:

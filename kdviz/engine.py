@@ -59,6 +59,8 @@ def serve(for_app: bool = False) -> None:
     Raises EngineRunning where another engine holds the lock of this store.
     """
     url = settings.store_url()
+    settings.workers()
+    settings.scheduler()  # a wrong value is said before anything is made
     lock = FileLock(_file(url, "lock"))
     try:
         lock.acquire(timeout=0)
@@ -132,7 +134,7 @@ class Dispatcher:
         self.answering: dict[tuple[str, int], Future[Any]] = {}
         self.ready: float | None = None
         self.calibration: Future[Any] | None = None
-        self.calibrated = False
+        self.calibrated = store.fact(pace.CALIBRATION) is not None
 
     def run(self, ended: threading.Event, alive: Path | None) -> None:
         """Work until `ended`, or until the file `alive` is older than a minute while nothing runs."""
@@ -190,7 +192,7 @@ class Dispatcher:
         )
 
     def _ask_speed(self, now: float) -> None:
-        """Ask a worker what it measured when it started, and keep that in the store."""
+        """Let a worker measure this machine, once for each store."""
         from kdviz import worker
 
         if self.calibration is None:

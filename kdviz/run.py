@@ -81,6 +81,7 @@ def prepare(spec: RunSpec, device: str = "auto", threads: int | None = None) -> 
     Raises a UserError where data or teacher are not to be had.
     """
     card = teachers.find(spec.dataset, spec.teacher)
+    teachers.verify(card)  # its logits may be stored already, but a run never stands on weights that are not the card's
     dataset = prepare_data(spec.dataset)
     chosen = choose_device(device)
     logits = teachers.logits(card, dataset)

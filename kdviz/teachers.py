@@ -117,15 +117,13 @@ def find(dataset: str, name: object) -> Card:
     raise UnknownName(sentence, dataset=dataset, name=quoted(name, 80), known=[card.network for card in known])
 
 
-def load(card: Card) -> tuple[models.Architecture, Parameters]:
-    """Return a teacher's network and weights (stacked, S = 1). Raises WeightsDamaged unless the file is its card's."""
-    import safetensors
-    import safetensors.torch
-
+def verify(card: Card) -> None:
+    """Raise WeightsDamaged unless the weights are the card's, to the bit. A file that has not changed is read once."""
     file = card.folder / f"{card.name}.safetensors"
     fields = {"file": quoted(file), "dataset": card.dataset, "network": card.network}
     try:
-        content = file.read_bytes()
+        status = file.stat()
+        sha256 = _sha256(file, status.st_mtime_ns, status.st_size)
     except OSError as error:
         raise WeightsDamaged(
             N_(
@@ -135,7 +133,7 @@ def load(card: Card) -> tuple[models.Architecture, Parameters]:
             reason=error.strerror,
             **fields,
         ) from None
-    if hashlib.sha256(content).hexdigest() != card.sha256:
+    if sha256 != card.sha256:
         raise WeightsDamaged(
             N_(
                 "the weights {file} are not those of their card (cut short or altered): restore the file, "
@@ -143,10 +141,25 @@ def load(card: Card) -> tuple[models.Architecture, Parameters]:
             ),
             **fields,
         )
+
+
+@lru_cache(maxsize=64)
+def _sha256(file: Path, _modified: int, _size: int) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def load(card: Card) -> tuple[models.Architecture, Parameters]:
+    """Return a teacher's network and weights (stacked, S = 1). Raises WeightsDamaged unless the file is its card's."""
+    import safetensors
+    import safetensors.torch
+
+    verify(card)
+    file = card.folder / f"{card.name}.safetensors"
+    fields = {"file": quoted(file), "dataset": card.dataset, "network": card.network}
     known = data.source(card.dataset)
     network = models.architecture(card.network, known.shape, len(known.class_names))
     try:
-        parameters = safetensors.torch.load(content)
+        parameters = safetensors.torch.load_file(file)
     except safetensors.SafetensorError as error:
         raise WeightsDamaged(
             N_(

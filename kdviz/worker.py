@@ -28,20 +28,18 @@ RENEW_SECONDS = 1.0
 SMALL_CHECKPOINT = 4_000_000
 CHECKPOINT_SECONDS = 10.0
 
-_measured: dict[str, float] = {}
-
 
 def dask_setup(_worker: Any) -> None:
-    """Make a new worker process ready: low priority, torch loaded with its threads, and warmed up by a few steps."""
+    """Make a new worker process ready: torch loaded and warmed up by a few steps, then low priority."""
     from kdviz import run  # noqa: F401  what a run needs, torch above all, is imported now and not at the first run
 
-    _measured.update(pace.calibrate(settings.workers().threads))
+    pace.warm_up()
     os.nice(10)
 
 
 def calibration() -> dict[str, float]:
-    """Return what this worker measured when it started."""
-    return _measured
+    """Measure this worker's machine, for the seconds that a page expects of a run."""
+    return pace.calibrate(settings.workers().threads)
 
 
 class Lease(threading.Thread):

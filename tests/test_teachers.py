@@ -75,7 +75,7 @@ def test_a_shipped_card_counts_its_network(file: Path) -> None:
     network = models.architecture(card.network, source.shape, len(source.class_names))
     assert (card.parameters, card.multiply_adds, card.bytes) == (network.parameters, network.multiply_adds, network.bytes)
     assert card.name == f"{card.dataset}-{card.network}" == file.stem
-    assert card.recipe == dataclasses.asdict(teachers.recipe(card.dataset, card.network))
+    assert teachers.Recipe(**card.recipe) == teachers.recipe(card.dataset, card.network)
     assert set(card.versions) >= {"torch", "numpy", "python"}
 
 

@@ -159,6 +159,8 @@ class Store:
         """Take the oldest run that waits, or whose worker has gone silent, and begin its next attempt."""
         now = time.time()
         waiting = sa.or_(runs.c.state == "queued", sa.and_(runs.c.state == "running", runs.c.lease_until < now))
+        if not self._any(runs, waiting):
+            return None
         with self._write() as connection:
             row = connection.execute(sa.select(runs).where(waiting).order_by(runs.c.created).limit(1)).one_or_none()
             if row is None:
@@ -275,6 +277,8 @@ class Store:
         now = time.time()
         q = questions.c
         waiting = sa.or_(q.state == "queued", sa.and_(q.state == "running", q.lease_until < now))
+        if not self._any(questions, waiting):
+            return None
         with self._write() as connection:
             row = connection.execute(sa.select(questions).where(waiting).order_by(q.created).limit(1)).one_or_none()
             if row is None:
@@ -332,6 +336,11 @@ class Store:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
+
+    def _any(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> bool:
+        """Whether a row meets a condition: a look without the write lock, for the engine that looks twenty times a second."""
+        with self.engine.connect() as connection:
+            return connection.execute(sa.select(sa.literal(1)).select_from(table).where(condition).limit(1)).first() is not None
 
     def _hold(self, connection: sa.Connection, run_id: str, attempt: int, **values: Any) -> None:
         mine = (runs.c.id == run_id, runs.c.attempt == attempt, runs.c.state == "running")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from kdviz.errors import UserError
 from kdviz.i18n import _
 from kdviz.ui import language, link, server
 
@@ -42,5 +43,8 @@ with st.container(horizontal=True, horizontal_alignment="distribute", vertical_a
     st.title(page.title, width="content", anchor=False)
     language.control()
 
-page.run()
+try:
+    page.run()
+except UserError as error:  # what a page does not answer in its own place is said here, in one sentence
+    st.error(error.translated(), icon=":material/error:")
 server.painted()

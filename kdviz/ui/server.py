@@ -27,7 +27,8 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Keep an engine while the server lives. It starts after the first paint, and outlives the server for a while."""
     global _keeper
     try:
-        settings.workers(), settings.scheduler()  # a wrong value is said once, here, before it ends the engine
+        settings.workers()
+        settings.scheduler()  # a wrong value is said once, here, before it ends the engine
         _keeper = Keeper(settings.store_url())
         _keeper.start()
     except UserError as error:

@@ -29,7 +29,7 @@ from tests.sources import ROOT
 
 Found = TypeVar("Found")
 
-PATIENCE = 25
+PATIENCE = 120
 """Seconds until something that does not come is given up; a busy machine is slow, and nothing here waits longer than needed."""
 
 FLAGS = [

@@ -63,15 +63,3 @@ def test_settings_of_distill(server: Served, visitor: Open) -> None:
     expect(start).to_be_enabled()
     settled(page)
     assert page.locator(".js-plotly-plot").count() == 1
-
-
-def test_data_that_is_not_there(server: Served, visitor: Open) -> None:
-    page = visitor()
-    visit(page, f"{server.url}/?dataset=mnist")
-    alert = page.get_by_test_id("stAlert")
-    expect(alert).to_have_count(1)
-    expect(alert).to_contain_text("mnist is not on this machine yet")
-    expect(page.get_by_role("button", name="Prepare mnist")).to_be_enabled()
-    page.get_by_role("radio", name="digits").click()
-    page.locator("h5").wait_for()
-    expect(alert).to_have_count(0)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from kdviz import stats
 from kdviz.spec import RunSpec
@@ -70,7 +70,7 @@ def test_a_run_is_found_again_after_a_reload_and_stops_when_told(server: Served,
     until(lambda: counts(page).get("硬標籤", 0) >= 2, "the points are there again")
     assert page.locator(".st-key-start button").is_disabled()
     page.locator(f".st-key-stop_{run_id} button").click()
-    page.get_by_text("已停止").first.wait_for()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("停止")
     run = server.store.run(run_id)
     assert run is not None and run.state == "stopped" and 0 < run.step < run.steps
     kept = len({point["step"] for point in server.store.points(run_id)})

@@ -53,7 +53,7 @@ def _entry(store: Store, run: Run, opened: str | None, open_run: Callable[[str],
             st.caption(f":red[{shown_error(run.error)}]", width="content")
         if run.id != opened:
             st.checkbox(_("overlay"), key=f"overlay_{run.id}", help=_("lay this run's curves, faint, over those shown"))
-        with st.popover("", icon=":material/more_horiz:", help=_("rename or delete")):
+        with st.popover(_("More"), icon=":material/more_horiz:", help=_("rename or delete")):
             st.text_input(
                 _("Name"), value=run.name, key=f"name_{run.id}", max_chars=80, on_change=_rename, args=(store, run.id),
                 placeholder=shown.summary(run.spec),

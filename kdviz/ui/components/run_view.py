@@ -10,9 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
-from kdviz import data, engine, figures, models, stats
+from kdviz import data, engine, figures, models, stats, teachers
+from kdviz.errors import UserError
 from kdviz.figures import curves
 from kdviz.i18n import _
 from kdviz.store import Run, Store, shown_error
@@ -128,24 +130,25 @@ def _curves(view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
     st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="distill_curves")
 
 
-@st.cache_data(max_entries=64)
-def _accuracy(dataset: str, teacher: str, split: data.Split) -> float | None:
-    from kdviz import teachers
-
-    opened = data.load(dataset)
-    logits = teachers.stored_logits(teachers.find(dataset, teacher), opened)
-    if logits is None:
-        return None
-    where = opened.slice(split)
-    return float((logits[where].argmax(-1) == opened.labels[where]).mean())
-
-
 def _teacher(view: shown.Shown) -> dict[str, float] | None:
     """Return the teacher's accuracy on the images that judge, before the run has said it, or None if it is not known yet."""
-    if data.prepared_folder(view.spec.dataset) is None:
+    try:
+        opened = data.load(view.spec.dataset)
+        card = teachers.find(view.spec.dataset, view.spec.teacher)
+    except UserError:
         return None
-    accuracy = _accuracy(view.spec.dataset, view.spec.teacher, "validation" if view.spec.evaluate_on == "validation" else "test")
-    return {"accuracy": accuracy} if accuracy is not None else None
+    logits = teachers.stored_logits(card, opened)
+    if logits is None:
+        return None
+    split: data.Split = "validation" if view.spec.evaluate_on == "validation" else "test"
+    return {"accuracy": _accuracy(card.sha256, opened.sha256, split, logits, opened)}
+
+
+@st.cache_data(max_entries=64)
+def _accuracy(weights_sha256: str, data_sha256: str, split: data.Split, _logits: np.ndarray, _opened: data.Dataset) -> float:
+    # The two hashes are the key of the cache; the underscored arguments are what they stand for.
+    where = _opened.slice(split)
+    return float((_logits[where].argmax(-1) == _opened.labels[where]).mean())
 
 
 def result(view: shown.Shown) -> None:

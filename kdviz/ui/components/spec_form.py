@@ -35,7 +35,7 @@ def read() -> RunSpec | UserError:
         values[name] = value
     try:
         asked = RunSpec.from_dict(values)
-        teachers.find(asked.dataset, asked.teacher)
+        teachers.verify(teachers.find(asked.dataset, asked.teacher))
     except UserError as error:
         return error
     return asked
