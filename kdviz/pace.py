@@ -55,14 +55,6 @@ def seconds(spec: RunSpec, fact: Callable[[str], Any]) -> float | None:
     return float(steps * step + EVALUATIONS * judging * each / 3 + 0.5)
 
 
-def warm_up() -> None:
-    """Take a few training steps, so that the first ones of a run do not pay for what torch makes only once."""
-    import torch
-
-    torch.set_num_threads(1)
-    _time_step("mlp-30-30", (8, 8, 1), 2, 32)
-
-
 def calibrate(threads: int) -> dict[str, float]:
     """Measure this machine: seconds of overhead a step, and seconds a multiply-add of training in dense and convolution layers.
 

@@ -49,8 +49,9 @@ PRESETS = {
             "mnist-few-images",
             N_("Few images of MNIST"),
             N_(
-                "The students see 3% of MNIST, as much as the speech recognisers of the paper's section 6, and 10,000 test images can tell "
-                "small differences apart: chosen because distillation gained {points} points [{low}, {high}] on validation images."
+                "The students see 3% of MNIST, as much as the speech recognisers of the paper's section 6, and 10,000 test "
+                "images can tell small differences apart: chosen because distillation gained {points} points [{low}, {high}] "
+                "on validation images."
             ),
             {
                 "dataset": "mnist",

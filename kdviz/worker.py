@@ -20,6 +20,7 @@ import numpy as np
 from kdviz import pace, settings, teachers
 from kdviz.errors import UserError
 from kdviz.i18n import N_
+from kdviz.spec import RunSpec
 from kdviz.store import LeaseLost, Run, Store, open_store
 
 log = logging.getLogger("kdviz.worker")
@@ -30,10 +31,17 @@ CHECKPOINT_SECONDS = 10.0
 
 
 def dask_setup(_worker: Any) -> None:
-    """Make a new worker process ready: torch loaded and warmed up by a few steps, then low priority."""
-    from kdviz import run  # noqa: F401  what a run needs, torch above all, is imported now and not at the first run
+    """Make a new worker process ready by a short run, so that the first one asked for pays for nothing; then low priority."""
+    from kdviz import run, train
 
-    pace.warm_up()
+    try:
+        prepared = run.prepare(RunSpec(epochs=1, seeds=2))
+        *_, last = train.train(prepared.plan, prepared.material)
+        run.result(prepared, last)
+        last.checkpoint()
+        _kept(prepared, last)
+    except UserError as error:  # a damaged teacher, say: the runs that want it will say so themselves
+        log.warning("a worker could not warm up: %s", error)
     os.nice(10)
 
 

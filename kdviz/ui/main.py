@@ -47,4 +47,5 @@ try:
     page.run()
 except UserError as error:  # what a page does not answer in its own place is said here, in one sentence
     st.error(error.translated(), icon=":material/error:")
-server.painted()
+finally:  # also of a page that stops early, to say what is missing: the engine is what fetches it
+    server.painted()

@@ -50,12 +50,11 @@ def until(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) 
 
 @dataclass(frozen=True)
 class Served:
-    """A running server. url: without a slash at its end; data: its KDVIZ_DATA; log: where its words go."""
+    """A running server. url: without a slash at its end; log: where its words go."""
 
     url: str
     pid: int
     store_url: str
-    data: Path
     log: Path
 
     @property
@@ -68,25 +67,22 @@ class Served:
 
 @contextlib.contextmanager
 def serve(folder: Path) -> Iterator[Served]:
-    """Start kdviz with all it writes under a folder, and end it and its engine.
-
-    Its KDVIZ_DATA holds nothing prepared, only MNIST as downloaded, where the environment's KDVIZ_DATA has that.
-    """
-    given, data = os.environ.get("KDVIZ_DATA"), folder / "data"
-    data.mkdir(parents=True)
-    if given and (Path(given) / "MNIST").is_dir():
-        (data / "MNIST").symlink_to(Path(given) / "MNIST")
+    """Start kdviz with all it writes under a folder and an empty KDVIZ_DATA, without a network, and end it and its engine."""
+    folder.mkdir(parents=True, exist_ok=True)
     port, log, store_url = _free_port(), folder / "server.log", f"sqlite:///{folder / 'kdviz.sqlite'}"
+    nowhere = "http://127.0.0.1:9"  # a proxy that is not there: whatever asks the network gets no answer, on every machine
     environment = {
         **os.environ,
-        "KDVIZ_DATA": str(data),
+        "KDVIZ_DATA": str(folder / "images"),
         "KDVIZ_STORE": store_url,
         **{f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA", "STATE")},
+        **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), nowhere),
+        "no_proxy": "localhost,127.0.0.1",
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
     with log.open("wb") as words:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
-    served = Served(f"http://localhost:{port}", server.pid, store_url, data, log)
+    served = Served(f"http://localhost:{port}", server.pid, store_url, log)
     try:
         until(lambda: server.poll() is not None or _healthy(served.url), "the server answers")
         assert server.poll() is None, log.read_text("utf-8")

@@ -75,8 +75,8 @@ elif "run" in st.query_params:
 
 st.markdown(
     _(
-        "A small student learns from the teacher's soft targets. Its twin, with the same initial weights and batches, learns from hard "
-        "labels alone. Press Start and watch which one does better."
+        "A small student learns from the teacher's soft targets. Its twin, with the same initial weights and batches, learns "
+        "from hard labels alone. Press Start and watch which one does better."
     )
 )
 with st.container(horizontal=True, vertical_alignment="center"):
