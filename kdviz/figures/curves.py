@@ -123,8 +123,8 @@ def learning(drawn: Sequence[Curve], teacher_accuracy: float | None, epochs: int
 
 
 def _floor(drawn: Sequence[Curve], teacher_accuracy: float | None) -> float:
-    """Return where the axis begins: a little under the second evaluation, since the untrained first is near chance."""
-    lows = [curve.low[1] for curve in drawn if len(curve.low) > 2]
+    """Return where the axis begins: a little under all evaluations but the first, which is untrained and near chance."""
+    lows = [min(curve.low[1:]) for curve in drawn if len(curve.low) > 2]
     if not lows:
         return 0.0
     top = max([teacher_accuracy or 0.0, *(max(curve.high) for curve in drawn if curve.high)])
@@ -168,14 +168,14 @@ def _in_words(drawn: Sequence[Curve], teacher_accuracy: float | None) -> str:
         _(
             "{condition}: {accuracy} right after {epochs} epochs, the seeds between {low} and {high}.",
             condition=curve.label,
-            accuracy=percent(curve.mean[-1]),
+            accuracy=percent(curve.mean[-1], exact=True),
             epochs=f"{curve.epochs[-1]:g}",
-            low=percent(curve.low[-1]),
-            high=percent(curve.high[-1]),
+            low=percent(curve.low[-1], exact=True),
+            high=percent(curve.high[-1], exact=True),
         )
         for curve in drawn
         if curve.mean
     ]
     if teacher_accuracy is not None:
-        sentences.append(_("The teacher: {accuracy} right.", accuracy=percent(teacher_accuracy)))
+        sentences.append(_("The teacher: {accuracy} right.", accuracy=percent(teacher_accuracy, exact=True)))
     return " ".join(sentences) or _("No points yet.")

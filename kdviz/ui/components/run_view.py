@@ -88,7 +88,11 @@ def _progress(store: Store, run: Run) -> None:
         return
     if run.state == "stopped":
         st.info(
-            _("This run was stopped at step {step} of {steps}; what it had computed is kept.", step=run.step, steps=run.steps)
+            _(
+                "This run was stopped at step {step} of {steps}; what it had computed is kept.",
+                step=f"{run.step:,}",
+                steps=f"{run.steps:,}",
+            )
         )
         return
     if run.state == "done":
