@@ -40,7 +40,10 @@ def read(page: str, table: Sequence[Setting]) -> None:
     for setting in table:
         if setting.name in shown and setting.key not in state:
             state[setting.key] = shown[setting.name]
-    if not shown or (given != state.get(f"{page}_link") and not (state.get("entering") and not given)):
+    if shown and any(state[setting.key] != shown[setting.name] for setting in table):
+        # The reader has gone on. A link that says otherwise is old: the browser sent it before it heard of the last one written.
+        state[f"{page}_problems"] = []
+    elif not shown or (given != state.get(f"{page}_link") and not (state.get("entering") and not given)):
         state[f"{page}_link"] = given
         state[f"{page}_problems"] = []
         values: dict[str, Any] = {}
@@ -54,8 +57,6 @@ def read(page: str, table: Sequence[Setting]) -> None:
             values[setting.name] = setting.default(values) if value is None else value
             state[setting.key] = values[setting.name]
         state[f"{page}_shown"] = values
-    elif any(state[setting.key] != shown[setting.name] for setting in table):
-        state[f"{page}_problems"] = []  # the reader has gone on
     for problem in state[f"{page}_problems"]:
         st.warning(
             _("The link was not followed: {problem}; the page shows its own choice instead.", problem=problem.translated())
