@@ -192,12 +192,12 @@ class Dispatcher:
         )
 
     def _ask_speed(self, now: float) -> None:
-        """Let a worker measure this machine, once for each store."""
+        """Let the slot of questions measure this machine, once for each store: a run need not wait for it."""
         from kdviz import worker
 
         if self.calibration is None:
             self.calibration = self.client.submit(
-                worker.calibration, key=f"calibration-{now}", resources={"train": 1}, pure=False
+                worker.calibration, key=f"calibration-{now}", resources={"question": 1}, pure=False
             )
         elif self.calibration.done():
             if self.calibration.status == "finished":

@@ -25,6 +25,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+from kdviz import pace
 from kdviz.store import Store
 from tests.browser import driving
 from tests.browser.driving import Served, until, visit
@@ -116,7 +117,8 @@ def measured(page: Page, store: Store, run_id: str, clicked: float) -> Lag:
 
 def warm(served: Served) -> None:
     """Wait until the engine is ready and this machine measured."""
-    until(served.engine_ready, "the engine is ready", 280)
+    until(served.engine_ready, "the engine is ready", 240)
+    until(lambda: served.store.fact(pace.CALIBRATION), "this machine is measured, which takes a core", 240)
 
 
 def run_all_images(page: Page, served: Served) -> tuple[str, Lag]:
