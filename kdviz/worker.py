@@ -198,8 +198,11 @@ def answer_question(store_url: str, question_id: str, attempt: int) -> None:
 
 def _prepare(payload: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
     """Prepare a dataset and the logits of all its teachers: {"dataset": name} -> {"images": n}."""
+    import torch
+
     from kdviz.data.prepare import prepare
 
+    torch.set_num_threads(settings.workers().threads)
     dataset = prepare(payload["dataset"], progress)
     cards = [card for card in teachers.cards() if card.dataset == dataset.name]
     for number, card in enumerate(cards):

@@ -242,7 +242,8 @@ def test_logits_are_computed_once_and_kept_under_both_hashes(own_data: Path, mon
     computed = teachers.logits(card, digits)
     assert computed.shape == (1797, 10) and computed.dtype == np.float32
     network, parameters = teachers.load(card)
-    again = models.logits(network, parameters, models.inputs(digits.pixels, digits.mean, digits.std))[0]
+    x = models.inputs(digits.pixels, digits.mean, digits.std)
+    again = models.logits(network, parameters, x, batch=128)[0]
     np.testing.assert_array_equal(computed, again.numpy())
     monkeypatch.setattr(teachers, "load", None)  # from here on nothing is computed
     np.testing.assert_array_equal(teachers.logits(card, digits), computed)
