@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from kdviz import presets
 from kdviz.spec import RunSpec
-from tests.browser.conftest import Open
+from tests.browser.conftest import Finished, Open
 from tests.browser.driving import Served, settled, until, visit
 
 STREAMLITS_OWN = {
@@ -166,11 +166,11 @@ def test_distill_is_all_chinese_with_runs_in_every_state(
 
 
 @pytest.fixture
-def runs_in_every_state(server: Served, finished: str) -> dict[str, str]:
+def runs_in_every_state(server: Served, finished: Finished) -> dict[str, str]:
     """Runs that are done, stopped and failed, by state; the first was trained."""
     store = server.store
     stopped = store.add_run(RunSpec(temperature=(2.0, 8.0), fraction=0.1))
     store.request_stop(stopped)
     failed = store.add_run(RunSpec(teacher="nobody"))
     until(lambda: (run := store.run(failed)) is not None and run.state == "failed", "a run without its teacher fails")
-    return {"done": finished, "stopped": stopped, "failed": failed}
+    return {"done": finished.run_id, "stopped": stopped, "failed": failed}
