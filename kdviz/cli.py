@@ -1,4 +1,4 @@
-"""python -m kdviz: data, teacher, distill, engine.
+"""python -m kdviz: data, teacher, distill, bench, engine.
 
 `--json` prints one JSON object on standard output and nothing else there; progress goes to standard error. A user's mistake
 is one line on standard error and exit status 2.
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kdviz import __version__, data, settings, spec, teachers
+from kdviz import __version__, bench, data, settings, spec, teachers
 from kdviz.errors import InvalidValue, UserError
 from kdviz.i18n import N_
 
@@ -32,6 +32,7 @@ class Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status."""
     parsed = parser().parse_args(arguments)
+    settings.wait_briefly()
     try:
         parsed.run(parsed)
     except UserError as error:
@@ -80,9 +81,19 @@ def parser() -> Parser:
     command.add_argument(
         "--record", type=Path, metavar="FILE", help="also write the run with all its points, as the app replays it"
     )
+    command.add_argument(
+        "--compile", default="auto", choices=("auto", "yes", "no"),
+        help="compile the training step (default: %(default)s, where it saves more time than it takes)",
+    )  # fmt: skip
     _device(command)
     _json(command)
     command.set_defaults(run=_distill)
+
+    command = commands.add_parser("bench", help="measure kdviz on this machine against PyTorch's tutorial loop")
+    command.add_argument("--epochs", type=int, default=bench.EPOCHS, metavar="N", help="of each student (default: %(default)s)")
+    command.add_argument("--steps", type=int, metavar="N", help="end each training after so many steps, to try it out")
+    _json(command)
+    command.set_defaults(run=_bench)
 
     command = commands.add_parser("engine", help="start scheduler and workers, as the app starts them")
     command.add_argument("--for-app", action="store_true", help="end when no app has been seen for a while and nothing runs")
@@ -218,24 +229,23 @@ def _teacher_train(parsed: argparse.Namespace) -> None:
 
 def _distill(parsed: argparse.Namespace) -> None:
     asked = _spec(parsed)
-    from kdviz import run, train
+    from kdviz import run
 
-    prepared = run.prepare(asked, parsed.device)
-    students = len(asked.students)
-    _print(f"{students} students of {prepared.plan.network.parameters:,} parameters on {len(prepared.material.labels):,} images")
+    prepared = run.prepare(asked, parsed.device, compiling=parsed.compile)
+    students = asked.students
+    _print(f"{len(students)} students on {prepared.settings['transfer_images']:,} images: {prepared.settings['why']}")
     points: list[dict[str, Any]] = []
-    last = None
-    for last in train.train(prepared.plan, prepared.material):
+    last, said = None, -1.0
+    for last in prepared.training():
         points += [asdict(point) for point in last.points]
-        means = {
-            condition: sum(p.accuracy for p, s in zip(last.points, asked.students, strict=True) if s.condition == condition)
-            / sum(s.condition == condition for s in asked.students)
-            for condition in ("hard_labels", "distilled")
-        }
-        _print(
-            f"step {last.step:,} of {last.steps:,}: hard labels {means['hard_labels']:.2%}, "
-            f"distilled {means['distilled']:.2%}, {last.points[0].seconds:.1f} s"
-        )
+        if None in last.latest or (last.seconds - said < 0.5 and not last.complete):
+            continue
+        said = last.seconds
+        accuracies: dict[str, list[float]] = {"hard_labels": [], "distilled": []}
+        for student, point in zip(students, last.last_points(), strict=True):
+            accuracies[student.condition].append(point.accuracy)
+        hard, distilled = (sum(of) / len(of) for of in accuracies.values())
+        _print(f"step {last.step:,} of {last.steps:,}: hard labels {hard:.2%}, distilled {distilled:.2%}, {last.seconds:.1f} s")
     assert last is not None  # a training always yields its beginning
     result = run.result(prepared, last)
     if parsed.record is not None:
@@ -244,15 +254,23 @@ def _distill(parsed: argparse.Namespace) -> None:
         print(json.dumps(result))
         return
     print(f"teacher {result['teacher']['name']}: {result['teacher']['accuracy']:.2%}")
-    for T, comparison in zip(asked.temperature, result["comparisons"], strict=True):
-        rows = [row for row in result["students"] if row["temperature"] == T]
-        control = [row for row in result["students"] if row["condition"] == "hard_labels"]
-        accuracies = [sum(row["accuracy"] for row in group) / len(group) for group in (rows, control)]
-        line = f"T = {T:g}: distilled {accuracies[0]:.2%}, hard labels {accuracies[1]:.2%}, "
+    for setting, comparison in zip(asked.settings, result["comparisons"], strict=True):
+        shares = [
+            sum(result["students"][number]["accuracy"] for number in numbers) / len(numbers)
+            for numbers in asked.compared(setting)
+        ]
+        names = {"student": "{}", "temperature": "T = {:g}", "soft_weight": "soft weight {:g}", "fraction": "{:g} of the images"}
+        shown = [names[name].format(getattr(setting, name)) for name in names if name == "temperature" or name in asked.swept]
+        line = f"{', '.join(shown)}: distilled {shares[0]:.2%}, hard labels {shares[1]:.2%}, "
         line += f"difference {100 * comparison['mean']:+.2f} points"
         if comparison["verdict"] is not None:
             line += f" [{100 * comparison['low']:+.2f}, {100 * comparison['high']:+.2f}]: {comparison['verdict']}"
         print(line)
+
+
+def _bench(parsed: argparse.Namespace) -> None:
+    report = bench.bench(parsed.epochs, parsed.steps, _print)
+    print(json.dumps(report) if parsed.json else bench.table(report))
 
 
 def _record(file: Path, result: dict[str, Any], points: list[dict[str, Any]]) -> None:
@@ -266,7 +284,9 @@ def _record(file: Path, result: dict[str, Any], points: list[dict[str, Any]]) ->
         "versions": {"kdviz": __version__, "torch": result["settings"]["torch"], "python": platform.python_version()},
     }
     try:
-        file.write_text(json.dumps({"made": made, "result": result, "points": points}) + "\n", "utf-8")
+        # Six digits are more than a page shows; a sweep has thousands of points.
+        short = [{key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in point.items()} for point in points]
+        file.write_text(json.dumps({"made": made, "result": result, "points": short}, separators=(",", ":")) + "\n", "utf-8")
     except OSError as error:
         raise InvalidValue(
             N_("the record cannot be written to {file} ({reason})"), file=str(file), reason=error.strerror

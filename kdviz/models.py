@@ -1,8 +1,8 @@
 """Networks by name: `linear`, `mlp-A-B`, `cnn`. Their names, parameters and multiply-adds need no torch; running them does.
 
-A network is a tuple of layers. `forward` runs S networks of one architecture at once on one batch: parameters are stacked
-on a leading axis, and the first layer, which all of them apply to the same pixels, is one wide product. S = 1 is no special
-case. The layers and their initial weights are those of torch.nn.Linear and torch.nn.Conv2d, and the tests hold them so.
+A network is a tuple of layers. `forward` runs S networks of one architecture at once: parameters are stacked on a leading
+axis, and the first layer of those that see the same batch is one wide product. S = 1 is no special case. The layers and
+their initial weights are those of torch.nn.Linear and torch.nn.Conv2d, and the tests hold them so.
 """
 
 from __future__ import annotations
@@ -135,59 +135,107 @@ def initial_parameters(network: Architecture, seeds: list[int], dtype: torch.dty
 
 @dataclass
 class Dropout:
-    """Drops inputs and hidden units with these probabilities, drawing from its own generator."""
+    """Drops inputs and hidden units with these probabilities (rounded to 256ths), drawing from its own generator.
+
+    A mask is cut from random words, eight bytes a draw: a tenth of the time of torch.nn.functional.dropout on a CPU.
+    """
 
     inputs: float
     hidden: float
     generator: torch.Generator
 
-    def __call__(self, x: Tensor, probability: float) -> Tensor:
-        """Return x with units zeroed and the others scaled up. The probability is rounded to 256ths.
-
-        A mask cut from random words, eight bytes a draw: a tenth of the time of torch.nn.functional.dropout on a CPU.
-        """
+    def draw(self, sizes: list[torch.Size]) -> list[Tensor | None]:
+        """Return random bytes for the inputs and every hidden layer, whose sizes are given; None where nothing is dropped."""
         import torch
 
-        threshold = round(probability * 256)
-        if threshold == 0:
+        drawn: list[Tensor | None] = []
+        for number, size in enumerate(sizes):
+            if self.threshold(number) == 0:
+                drawn.append(None)
+                continue
+            words = torch.empty((size.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
+            drawn.append(words.view(torch.uint8)[: size.numel()].view(size))
+        return drawn
+
+    def threshold(self, layer: int) -> int:
+        """Return the bytes of 256 that drop a unit: of the inputs (layer 0) or of a hidden layer."""
+        return round(256 * (self.hidden if layer else self.inputs))
+
+    def __call__(self, x: Tensor, drawn: Tensor | None, layer: int) -> Tensor:
+        """Return x with units zeroed where the bytes drawn say so, and the others scaled up."""
+        if drawn is None:
             return x
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None, generator=self.generator)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
-        return x * kept.to(x.device, x.dtype).mul_(256 / (256 - threshold))
+        threshold = self.threshold(layer)
+        return x * (drawn.to(x.device) >= threshold).to(x.dtype).mul_(256 / (256 - threshold))
 
 
-def forward(network: Architecture, parameters: Parameters, x: Tensor, dropout: Dropout | None = None) -> Tensor:
-    """Return the logits of S stacked networks on one batch: x (batch, channels, height, width) -> (S, batch, classes)."""
+def units(network: Architecture, students: int, groups: int, batch: int) -> list[torch.Size]:
+    """Return the sizes of the inputs and of every hidden layer as `forward` has them, for Dropout.draw."""
+    import torch
+
+    height, width, channels = network.shape
+    sizes = [torch.Size((groups, batch, channels, height, width))]
+    for layer in network.layers[:-1]:
+        if isinstance(layer, Dense):
+            sizes.append(torch.Size((students, layer.outputs, batch)))
+        else:
+            sizes.append(torch.Size((0,)))  # convolutions keep all their units
+    return sizes
+
+
+def forward(
+    network: Architecture,
+    parameters: Parameters,
+    x: Tensor,
+    dropout: Dropout | None = None,
+    drawn: list[Tensor | None] | None = None,
+    hidden: list[Tensor] | None = None,
+) -> Tensor:
+    """Return the logits of S stacked networks: x (G, batch, channels, height, width) -> (S, batch, classes), a view.
+
+    G divides S: the first S / G networks see the first batch, and so on; (batch, channels, height, width) is one batch for all.
+    Inside, units stand before images, (S, units, batch): the first layer of all networks that share a batch is then one
+    product whose result needs no copy, and the softmax over classes runs along the images. drawn: of dropout, see Dropout.draw;
+    hidden: a list that receives every dense layer's inputs but the first's, (S, units, batch), for the chain rule.
+    """
     import torch
     import torch.nn.functional as F
 
-    students, batch = parameters["0.bias"].shape[0], x.shape[0]
-    if dropout is not None:
-        x = dropout(x, dropout.inputs)
+    students = parameters["0.bias"].shape[0]
+    if x.ndim == 4:
+        x = x[None]
+    groups, batch = x.shape[:2]
+    if dropout is not None and drawn is not None:
+        x = dropout(x, drawn[0], 0)
     last = len(network.layers) - 1
     stacked = False  # whether x already differs between the networks
     for number, layer in enumerate(network.layers):
         weight, bias = parameters[f"{number}.weight"], parameters[f"{number}.bias"]
         if isinstance(layer, Conv):
-            groups = students if stacked else 1
-            x = F.conv2d(x, weight.flatten(0, 1), bias.flatten(), padding="same", groups=groups)
+            if not stacked:
+                x = x.transpose(0, 1).flatten(1, 2)
+            x = F.conv2d(x, weight.flatten(0, 1), bias.flatten(), padding="same", groups=students if stacked else groups)
             x = F.relu(x)
             if layer.pool:
                 x = F.max_pool2d(x, 2)
             stacked = True
             continue
-        if x.ndim == 4:  # pixels, or (batch, S * channels, height, width) out of a convolution
-            x = x.reshape(batch, students, -1).transpose(0, 1) if stacked else x.flatten(1)
-        if stacked:
-            x = torch.baddbmm(bias[:, None, :], x, weight.mT)
-        else:
-            x = F.linear(x, weight.flatten(0, 1), bias.flatten()).view(batch, students, -1).transpose(0, 1)
+        if not stacked:  # pixels
+            x = x.flatten(2).mT
+            x = torch.baddbmm(bias.view(groups, -1, 1), weight.view(groups, -1, layer.inputs), x)
+            x = x.view(students, layer.outputs, batch)
             stacked = True
+        else:
+            if x.ndim == 4:  # (batch, S * channels, height, width) out of a convolution
+                x = x.reshape(batch, students, -1).permute(1, 2, 0)
+            if hidden is not None:
+                hidden.append(x)
+            x = torch.baddbmm(bias[:, :, None], weight, x)
         if number < last:
             x = F.relu(x)
-            if dropout is not None:
-                x = dropout(x, dropout.hidden)
-    return x
+            if dropout is not None and drawn is not None:
+                x = dropout(x, drawn[number + 1], number + 1)
+    return x.mT
 
 
 def inputs(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:

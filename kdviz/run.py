@@ -1,19 +1,19 @@
 """A run from its spec to its result: finds dataset and teacher, picks the transfer set, trains, compares.
 
-The engine's workers and the command line both go through `prepare`, `train.train` and `result`; only where points are
+The engine's workers and the command line both go through `prepare`, `Prepared.training` and `result`; only where points are
 written differs. Knows no store and no page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from kdviz import data, models, settings, stats, teachers, train
+from kdviz import data, models, settings, stats, strategy, teachers, train, turns
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
@@ -25,17 +25,31 @@ TEACHER_SEED = 0
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run ready to train: what it was made from, and the choices that this machine made for it."""
+    """A run ready to train: what it was made from, its programs, and the choices that this machine made for it."""
 
     spec: RunSpec
     card: teachers.Card
     dataset: data.Dataset
-    plan: train.Plan
-    material: train.Material
+    stacks: list[turns.Stack]
     settings: dict[str, Any]
 
+    @property
+    def judges(self) -> train.Material:
+        """The images that judge are the same for all students: those of any program."""
+        return self.stacks[0].material
 
-def transfer_set(spec: RunSpec, dataset: data.Dataset) -> np.ndarray:
+    def training(
+        self, checkpoint: bytes | None = None, should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[turns.Progress]:
+        """Train it, as `turns.take_turns` does."""
+        yield from turns.take_turns(self.stacks, checkpoint, should_stop)
+        if self.settings["compiled"]:  # its programs are kept, so that the next run like it has them at once
+            mark = strategy.marker(self.spec, self.settings["precision"], self.settings["threads"])
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+
+
+def transfer_set(spec: RunSpec, dataset: data.Dataset, fraction: float) -> np.ndarray:
     """Return the indices of the images that students learn from, sorted: (n,) int64.
 
     A fraction takes its share of every class, at least one image; a smaller fraction's images are among a larger one's.
@@ -47,7 +61,7 @@ def transfer_set(spec: RunSpec, dataset: data.Dataset) -> np.ndarray:
         if label in spec.classes_left_out:
             continue
         members = np.random.default_rng([TRANSFER_SEED, label]).permutation(np.flatnonzero(labels == label))
-        chosen.append(members[: max(1, round(spec.fraction * len(members)))])
+        chosen.append(members[: max(1, round(fraction * len(members)))])
     return np.sort(np.concatenate(chosen))
 
 
@@ -65,19 +79,10 @@ def choose_device(asked: str) -> torch.device:
     return torch.device(asked)
 
 
-def choose_threads(plan: train.Plan, available: int) -> int:
-    """Return how many threads a step is worth: one for small students, which wait for each other longer than they compute.
-
-    Measured on two busy cores, 10 students 30-30, batch 32: 2 ms a step with one thread, 5 to 67 with two.
-    """
-    work = plan.network.multiply_adds * len(plan.students) * plan.batch_size
-    return 1 if work < 100_000_000 else available
-
-
-def prepare(spec: RunSpec, device: str = "auto", threads: int | None = None) -> Prepared:
+def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | None = None, compiling: str = "auto") -> Prepared:
     """Load what a run needs and decide how it trains here, setting torch's threads accordingly.
 
-    threads: those of an earlier attempt, kept because they decide the last bits of a result; None chooses.
+    earlier: the settings stored by an earlier attempt, which are kept; compiling: auto, yes or no.
     Raises a UserError where data or teacher are not to be had.
     """
     card = teachers.find(spec.dataset, spec.teacher)
@@ -85,44 +90,75 @@ def prepare(spec: RunSpec, device: str = "auto", threads: int | None = None) -> 
     dataset = prepare_data(spec.dataset)
     chosen = choose_device(device)
     logits = teachers.logits(card, dataset)
-    learned = transfer_set(spec, dataset)
+    learned = {fraction: transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
+    images = {fraction: len(numbers) for fraction, numbers in learned.items()}
     judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
-    material = train.Material(
-        inputs=models.inputs(dataset.pixels[learned], dataset.mean, dataset.std),
-        labels=torch.from_numpy(dataset.labels[learned]),
-        teacher_logits=torch.from_numpy(logits[learned]),
-        test_inputs=models.inputs(dataset.pixels[judged], dataset.mean, dataset.std),
-        test_labels=torch.from_numpy(np.array(dataset.labels[judged])),
-        test_teacher_logits=torch.from_numpy(np.array(logits[judged])),
-    ).to(chosen)
-    precision = "bf16" if spec.precision == "bf16" else "fp32"
-    plan = train.Plan(
-        network=models.architecture(spec.student, dataset.shape, len(dataset.class_names)),
-        students=spec.students,
-        epochs=spec.epochs,
-        batch_size=spec.batch_size,
-        learning_rate=spec.learning_rate,
-        optimizer=spec.optimizer,
-        precision=precision,  # type: ignore[arg-type]
+    how = strategy.choose(
+        spec, images, judged.stop - judged.start, settings.workers().threads, compiling, earlier, chosen.type != "cpu"
     )
-    torch.set_num_threads(threads or choose_threads(plan, settings.workers().threads))
+    settle(how)
+    judges: dict[str, Any] = {
+        "test_inputs": models.inputs(dataset.pixels[judged], dataset.mean, dataset.std),
+        "test_labels": torch.from_numpy(np.array(dataset.labels[judged])),
+        "test_teacher_logits": torch.from_numpy(np.array(logits[judged])),
+    }
+    material = {
+        fraction: train.Material(
+            inputs=models.inputs(dataset.pixels[numbers], dataset.mean, dataset.std),
+            labels=torch.from_numpy(dataset.labels[numbers]),
+            teacher_logits=torch.from_numpy(logits[numbers]),
+            **judges,
+        ).to(chosen)
+        for fraction, numbers in learned.items()
+    }
+    students = spec.students
+    stacks = []
+    for numbers, evaluations in zip(how.stacks, how.evaluations, strict=True):
+        first = students[numbers[0]]
+        plan = train.Plan(
+            network=models.architecture(first.network, dataset.shape, len(dataset.class_names)),
+            students=[students[number] for number in numbers],
+            epochs=spec.epochs,
+            batch_size=spec.batch_size,
+            learning_rate=spec.learning_rate,
+            optimizer=spec.optimizer,
+            schedule=spec.schedule,  # type: ignore[arg-type]
+            precision=how.precision,  # type: ignore[arg-type]
+            evaluations=evaluations,
+            compiled=how.compiled,
+        )
+        stacks.append(turns.Stack(plan, material[first.fraction], numbers))
     chosen_here = {
         "device": str(chosen),
-        "precision": precision,
-        "threads": torch.get_num_threads(),
-        "batch_order": "one order for all students",
+        "precision": how.precision,
+        "threads": how.threads,
+        "compiled": how.compiled,
+        "programs": len(stacks),
+        "evaluations": how.evaluations,
+        "why": how.why,
+        "batch_order": strategy.BATCH_ORDER,
         "torch": torch.__version__,
         "teacher_sha256": card.sha256,
         "data_sha256": dataset.sha256,
-        "transfer_images": len(learned),
+        "transfer_images": max(images.values()),
     }
-    return Prepared(spec, card, dataset, plan, material, chosen_here)
+    return Prepared(spec, card, dataset, stacks, chosen_here)
+
+
+def settle(how: strategy.Strategy) -> None:
+    """Set up this process for a training."""
+    if how.compiled:
+        strategy.compiled_folder()
+    torch.set_num_threads(how.threads)
+    # A moment of Adam that decays below 1e-38 is computed with a hundred times as slowly; steps became twice as long (measured).
+    torch.set_flush_denormal(True)
 
 
 def teacher_facts(prepared: Prepared) -> dict[str, Any]:
     """Return the teacher as the JSON contract has it, judged on the same images as the students."""
-    assert prepared.material.test_teacher_logits is not None
-    wrong = prepared.material.test_teacher_logits.argmax(-1) != prepared.material.test_labels
+    judges = prepared.judges
+    assert judges.test_teacher_logits is not None
+    wrong = judges.test_teacher_logits.argmax(-1) != judges.test_labels
     errors = int(wrong.sum())
     return {
         "name": prepared.card.name,
@@ -132,38 +168,41 @@ def teacher_facts(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def correctness(evaluation: train.Evaluation, prepared: Prepared) -> np.ndarray:
+def correctness(progress: turns.Progress, prepared: Prepared) -> np.ndarray:
     """Return which test images each student answers rightly: (S, n) bool."""
-    right: np.ndarray = (evaluation.test_logits.argmax(-1) == prepared.material.test_labels).cpu().numpy()
+    right: np.ndarray = (progress.test_logits().argmax(-1) == prepared.judges.test_labels).cpu().numpy()
     return right
 
 
-def result(prepared: Prepared, last: train.Evaluation) -> dict[str, Any]:
+def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
     """Return a run's result as the JSON contract of the command line has it: spec, seconds, teacher, students, comparisons."""
     spec, students = prepared.spec, prepared.spec.students
     correct = correctness(last, prepared)
+    parameters = {stack.plan.network.name: stack.plan.network.parameters for stack in prepared.stacks}
     rows = [
         {
             "condition": student.condition,
+            "student": student.network,
             "temperature": student.temperature,
+            "soft_weight": student.soft_weight,
+            "fraction": student.fraction,
             "seed": student.seed,
             "accuracy": point.accuracy,
             "errors": point.errors,
             "agreement": point.agreement,
             "kl": point.kl,
-            "parameters": prepared.plan.network.parameters,
+            "parameters": parameters[student.network],
         }
-        for student, point in zip(students, last.points, strict=True)
+        for student, point in zip(students, last.last_points(), strict=True)
     ]
     comparisons = []
-    for T in spec.temperature:
-        distilled = correct[[s.condition == "distilled" and s.temperature == T for s in students]]
-        control = correct[[s.condition == "hard_labels" for s in students]]
-        difference = asdict(stats.paired_difference(distilled, control))
-        comparisons.append({"condition": "distilled", "against": "hard_labels", "temperature": T, **difference})
+    for setting in spec.settings:
+        distilled, control = spec.compared(setting)
+        difference = asdict(stats.paired_difference(correct[distilled], correct[control]))
+        comparisons.append({"condition": "distilled", "against": "hard_labels", **setting._asdict(), **difference})
     return {
         "spec": spec.to_dict(),
-        "seconds": last.points[0].seconds,
+        "seconds": last.seconds,
         "teacher": teacher_facts(prepared),
         "students": rows,
         "comparisons": comparisons,
@@ -198,7 +237,12 @@ def train_teacher(
         test_inputs=models.inputs(judged.pixels, dataset.mean, dataset.std),
         test_labels=torch.from_numpy(np.array(judged.labels)),
         test_teacher_logits=None,
-    ).to(choose_device(device))
+    ).to(chosen := choose_device(device))
+    _per_epoch, steps = train.steps_of(len(learned.labels), recipe.batch_size, recipe.epochs)
+    how = strategy.choose_for_teacher(
+        network, recipe.batch_size, steps, recipe.epochs, settings.workers().threads, chosen.type != "cpu"
+    )
+    settle(how)
     plan = train.Plan(
         network=network,
         students=[Student("hard_labels", None, seed, 0.0, 1.0)],
@@ -207,8 +251,9 @@ def train_teacher(
         learning_rate=recipe.learning_rate,
         schedule="linear",
         recipe=recipe,
-        order_seed=seed,
         evaluations=recipe.epochs,
+        precision=how.precision,  # type: ignore[arg-type]
+        compiled=how.compiled,
     )
     last = None
     for last in train.train(plan, material, checkpoint):

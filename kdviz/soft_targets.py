@@ -109,6 +109,17 @@ def distillation_loss(
     return LossTerms(soft_weight * T**2 * soft, hard_weight * hard)
 
 
+def distillation_gradient(
+    p: Array, q: Array, labels_one_hot: Array, q_at_1: Array, T: float | Array, soft_weight: Array, hard_weight: Array
+) -> Array:
+    """Return the gradient of `distillation_loss` in the student's logits, for one example (divide by their number for the mean).
+
+    p, q: teacher's and student's probabilities at T; q_at_1: the student's at T = 1. Every array broadcasts against the others,
+    whichever axis the classes are on. Equation 2 of the paper: d CE / d z_i = (q_i - p_i) / T, times T^2.
+    """
+    return soft_weight * T * (q - p) + hard_weight * (q_at_1 - labels_one_hot)
+
+
 def ensemble_arithmetic(z: Array, T: float = 1.0) -> Array:
     """Return the mean of the members' probabilities at T: z (members, ..., classes) -> (..., classes)."""
     xp = array_namespace(z)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from kdviz import data, models
 from kdviz.errors import InvalidValue, UnknownName, quoted
@@ -20,7 +22,10 @@ from kdviz.i18n import N_, Message
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 
 Condition = Literal["distilled", "hard_labels"]
-MAX_STUDENTS = 128
+GRID = ("temperature", "student", "soft_weight", "fraction")
+SELDOM_LISTS = ("student", "soft_weight", "fraction")
+MAX_STUDENTS = 1024
+MAX_BYTES = 4_000_000_000
 
 
 def knob(
@@ -44,13 +49,30 @@ def knob(
 
 @dataclass(frozen=True)
 class Student:
-    """One student of a run: `temperature` is None for a student that never sees the teacher."""
+    """One student of a run.
+
+    temperature: None for a student that never sees the teacher; network: its name; fraction: of the transfer set that it sees;
+    learning_rate: its own, None for that of everybody; targets: which of several teachers' answers it learns from.
+    """
 
     condition: Condition
     temperature: float | None
     seed: int
     soft_weight: float
     hard_weight: float
+    network: str = ""
+    fraction: float = 1.0
+    learning_rate: float | None = None
+    targets: int = 0
+
+
+class Setting(NamedTuple):
+    """One cell of a run's grid: what distilled students of all seeds share. Its control has the same network and fraction."""
+
+    student: str
+    fraction: float
+    temperature: float
+    soft_weight: float
 
 
 @dataclass(frozen=True)
@@ -59,14 +81,17 @@ class RunSpec:
 
     dataset: str = knob("digits", N_("Dataset"), N_("the images"), choices=tuple(data.SOURCES))
     teacher: str = knob("cnn", N_("Teacher"), N_("a trained network of this dataset"))
-    student: str = knob("mlp-30-30", N_("Student"), N_("linear, mlp-A-B (hidden layers of A and B units) or cnn"))
+    student: tuple[str, ...] = knob(
+        ("mlp-30-30",), N_("Student"), N_("linear, mlp-A-B (hidden layers of A and B units) or cnn; a list trains each")
+    )
     temperature: tuple[float, ...] = knob(
         (4.0,), N_("Temperature T"), N_("how far the teacher's answer is softened; a list trains a student for each"),
         *TEMPERATURE_RANGE,
     )  # fmt: skip
-    soft_weight: float = knob(
-        1.0, N_("Weight of the soft targets"), N_("multiplies the soft term, which carries its T²"), 0, 1000
-    )
+    soft_weight: tuple[float, ...] = knob(
+        (1.0,), N_("Weight of the soft targets"), N_("multiplies the soft term, which carries its T²; a list trains each"),
+        0, 1000,
+    )  # fmt: skip
     hard_weight: float = knob(
         0.1, N_("Weight of the hard labels"), N_("multiplies the hard term of the distilled student"), 0, 1000
     )
@@ -75,9 +100,13 @@ class RunSpec:
     batch_size: int = knob(32, N_("Batch size"), N_("images of one step"), 1, 4096, unit=N_("images"), by_dataset={"mnist": 128})
     learning_rate: float = knob(0.001, N_("Learning rate"), N_("step size of the optimizer, the same for all"), 1e-6, 10)
     optimizer: str = knob("adam", N_("Optimizer"), N_("how the weights are updated"), choices=("adam", "sgd"))
-    fraction: float = knob(
-        1.0, N_("Fraction of the images"), N_("share of the training images that students see, every class in proportion"),
-        0.001, 1,
+    schedule: str = knob(
+        "constant", N_("Learning rate schedule"), N_("constant, or linear: falling evenly to 0 at the end"),
+        choices=("constant", "linear"),
+    )  # fmt: skip
+    fraction: tuple[float, ...] = knob(
+        (1.0,), N_("Fraction of the images"),
+        N_("share of the training images that students see, every class in proportion; a list trains each"), 0.001, 1,
     )  # fmt: skip
     classes_left_out: tuple[int, ...] = knob(
         (), N_("Classes left out"), N_("classes whose images no student sees, by number"), 0, 999
@@ -93,7 +122,7 @@ class RunSpec:
         for f in dataclasses.fields(self):
             object.__setattr__(self, f.name, _validated(f, getattr(self, f.name)))
         known = data.source(self.dataset)
-        models.architecture(self.student, known.shape, len(known.class_names))
+        networks = [models.architecture(name, known.shape, len(known.class_names)) for name in self.student]
         left = set(range(len(known.class_names))) - set(self.classes_left_out)
         for wrong in set(self.classes_left_out) - set(range(len(known.class_names))):
             raise InvalidValue(
@@ -102,28 +131,49 @@ class RunSpec:
             )  # fmt: skip
         if not left:
             raise InvalidValue(N_("classes left out must leave at least one class, got all of them"))
-        if self.soft_weight == 0 and self.hard_weight == 0:
+        if 0 in self.soft_weight and self.hard_weight == 0:
             raise InvalidValue(N_("soft weight and hard weight must not both be 0: the distilled student would learn nothing"))
-        if len(self.students) > MAX_STUDENTS:
+        each = self.seeds * len(self.fraction) * (1 + len(self.temperature) * len(self.soft_weight))
+        if each * len(networks) > MAX_STUDENTS:
             raise InvalidValue(
-                N_("a run trains at most {most} students at once, got {asked}: use fewer seeds or temperatures"),
-                most=MAX_STUDENTS,
-                asked=len(self.students),
-            )
+                N_("a run trains at most {most} students at once, got {asked}: use fewer seeds or fewer values in the lists"),
+                most=MAX_STUDENTS, asked=each * len(networks),
+            )  # fmt: skip
+        needed = 4 * each * sum(network.bytes for network in networks)  # weights, gradients and two moments
+        if needed > MAX_BYTES:
+            raise InvalidValue(
+                N_("these students need {asked:.0f} GB of memory, a run takes at most {most:.0f}: use fewer or smaller ones"),
+                most=MAX_BYTES / 1e9, asked=needed / 1e9,
+            )  # fmt: skip
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Every cell of the grid, one comparison each."""
+        return [Setting(*values) for values in itertools.product(self.student, self.fraction, self.temperature, self.soft_weight)]
 
     @property
     def students(self) -> list[Student]:
-        """Every student of the run, control first, seeds within a condition: the order of all stacked arrays."""
-        control = [Student("hard_labels", None, seed, 0.0, 1.0) for seed in range(self.seeds)]
-        return control + [
-            Student("distilled", T, seed, self.soft_weight, self.hard_weight)
-            for T in self.temperature
-            for seed in range(self.seeds)
-        ]
+        """Every student of the run, in the order of all stacked arrays: each network on each fraction of the images, there
+        the control first, then the temperatures, then the weights; seeds within a condition."""
+        return list(_students(self))
+
+    def compared(self, setting: Setting) -> tuple[list[int], list[int]]:
+        """Return the numbers of a setting's distilled students and of their controls, both by seed."""
+        members = _members(self)
+        control = members[setting.student, setting.fraction, None, None]
+        return list(members[tuple(setting)]), list(control)
+
+    @property
+    def swept(self) -> list[str]:
+        """The knobs that make a run a sweep: those with several values."""
+        return [name for name in GRID if len(getattr(self, name)) > 1]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values, in the order of the fields."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
+        """Return plain JSON values, in the order of the fields; of a knob that is rarely a list, a single value stands alone."""
+        return {
+            name: value if not isinstance(value, tuple) else value[0] if name in SELDOM_LISTS and len(value) == 1 else list(value)
+            for name, value in vars(self).items()
+        }
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
@@ -142,6 +192,26 @@ class RunSpec:
         return cls(**{**defaults(values.get("dataset", "digits")), **values})
 
 
+@lru_cache(maxsize=64)
+def _students(spec: RunSpec) -> tuple[Student, ...]:
+    seeds, students = range(spec.seeds), []
+    for network, fraction in itertools.product(spec.student, spec.fraction):
+        students += [Student("hard_labels", None, seed, 0.0, 1.0, network, fraction) for seed in seeds]
+        for T, weight in itertools.product(spec.temperature, spec.soft_weight):
+            students += [Student("distilled", T, seed, weight, spec.hard_weight, network, fraction) for seed in seeds]
+    return tuple(students)
+
+
+@lru_cache(maxsize=64)
+def _members(spec: RunSpec) -> dict[tuple[Any, ...], list[int]]:
+    """Return the numbers of the students of every condition: network, fraction, and temperature and weight or None twice."""
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for number, s in enumerate(_students(spec)):
+        weight = s.soft_weight if s.condition == "distilled" else None
+        members.setdefault((s.network, s.fraction, s.temperature, weight), []).append(number)
+    return members
+
+
 KNOBS = {f.name: f for f in dataclasses.fields(RunSpec)}
 
 
@@ -154,11 +224,15 @@ def defaults(dataset: Any) -> dict[str, Any]:
 def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
     """Return a knob's value in its own type. Raises InvalidValue or UnknownName, the value and the range in the sentence."""
     meta, name = f.metadata, Message(f.name.replace("_", " "), f.metadata["label"])
-    if f.name == "temperature":
+    if f.name in GRID:
         values = value if isinstance(value, (list, tuple)) else [value]
         if not values:
-            raise InvalidValue(N_("temperature must be one number or several, got none"))
-        return tuple(dict.fromkeys(check_temperature(T) for T in values))
+            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
+        if f.name == "student":
+            return tuple(dict.fromkeys(str(v) for v in values))
+        if f.name == "temperature":
+            return tuple(dict.fromkeys(check_temperature(T) for T in values))
+        return tuple(dict.fromkeys(_number(name, v, meta["low"], meta["high"], whole=False) for v in values))
     if f.name == "classes_left_out":
         values = value if isinstance(value, (list, tuple)) else [value]
         return tuple(sorted({_number(name, v, meta["low"], meta["high"], whole=True) for v in values}))

@@ -1,16 +1,16 @@
 """THE loop: a plan and its material in, points out. One step trains S students at once; S = 1 is no special case.
 
-Students are stacked on the leading axis of every parameter and see the same batches in the same order; each has its own
-initial weights (from its seed), temperature and weights of the loss. The teacher spoke before: its logits over the transfer
-set are part of the material. Teachers themselves are trained here too, as one student with hard labels and a recipe.
+Students of one network and one transfer set are stacked on the leading axis of every parameter; each has its own initial
+weights and batch order (from its seed), temperature and weights of the loss. The conditions of a seed share both. The teacher
+spoke before: its logits over the transfer set are part of the material. Teachers themselves are trained here too, as one
+student with hard labels and a recipe.
 
-Reproducible: a plan, its material, the precision and the number of threads decide every point. A checkpoint holds all that
+Reproducible: a plan, its material and the number of threads decide every point. A checkpoint holds all that
 the loop knows, so that a resumed training gives the points of an undisturbed one. Knows no store and no page.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import time
@@ -23,8 +23,9 @@ import torch
 from torch import Tensor
 
 from kdviz import models
-from kdviz.soft_targets import distillation_loss, kl, log_softmax, softmax
+from kdviz.soft_targets import kl, log_softmax
 from kdviz.spec import Student
+from kdviz.step import Constants, Step
 from kdviz.teachers import Recipe
 
 NO_RECIPE = Recipe(epochs=0, batch_size=0, learning_rate=0.0)
@@ -32,7 +33,8 @@ NO_RECIPE = Recipe(epochs=0, batch_size=0, learning_rate=0.0)
 
 @dataclass(frozen=True)
 class Plan:
-    """What to train and how. schedule: of the learning rate, `linear` falls to 0; recipe: regularisation, for teachers."""
+    """What to train and how. schedule: of the learning rate, `linear` falls to 0; recipe: regularisation, for teachers;
+    compiled: the step as one program of the C++ compiler; evaluations: how often students are judged after the first time."""
 
     network: models.Architecture
     students: list[Student]
@@ -43,16 +45,17 @@ class Plan:
     schedule: Literal["constant", "linear"] = "constant"
     precision: Literal["fp32", "bf16"] = "fp32"
     recipe: Recipe = NO_RECIPE
-    order_seed: int = 0
     evaluations: int = 16
+    compiled: bool = False
 
 
 @dataclass(frozen=True)
 class Material:
     """What is learned from and judged by.
 
-    inputs: (n, channels, height, width), the dtype of the training; labels: (n,) int64; teacher_logits: (n, classes), or None
-    where no student is distilled. The same with test_ for the images that judge, which are never learned from.
+    inputs: (n, channels, height, width), the dtype of the training; labels: (n,) int64; teacher_logits: (n, classes), or
+    (K, n, classes) where students learn from different ones, or None where no student is distilled. The same with test_ for the
+    images that judge, which are never learned from; there the first teacher counts, (n, classes).
     """
 
     inputs: Tensor
@@ -106,8 +109,21 @@ def steps_of(images: int, batch_size: int, epochs: int) -> tuple[int, int]:
 
 
 def evaluation_steps(steps: int, evaluations: int) -> list[int]:
-    """Return the steps after which students are judged: before the first, then evenly, the last included."""
-    return sorted({0, *(round(steps * k / evaluations) for k in range(1, evaluations + 1))})
+    """Return the steps after which students are judged: before the first, soon after it, ever more rarely, and at the end."""
+    return sorted({0, *(max(1, round(steps * (k / evaluations) ** 2)) for k in range(1, evaluations + 1))})
+
+
+def side_by_side(students: list[Student]) -> tuple[list[int], int]:
+    """Return the order in which students are stacked, those of a seed together, and in how many groups of one batch order."""
+    order = sorted(range(len(students)), key=lambda number: students[number].seed)
+    seeds = [student.seed for student in students]
+    counts = {seeds.count(seed) for seed in seeds}
+    return order, len(set(seeds)) if len(counts) == 1 else len(students)
+
+
+def batch_order(seed: int, epoch: int, images: int) -> Tensor:
+    """Return the order in which a student of this seed sees the images in an epoch (from 0)."""
+    return torch.randperm(images, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch + 1))
 
 
 def train(
@@ -120,110 +136,67 @@ def train(
 
     should_stop is asked between steps, at most every 0.1 s; where it says yes, the iteration ends early.
     """
-    device = material.inputs.device
-    network, students, recipe = plan.network, plan.students, plan.recipe
-    images, classes = len(material.labels), network.classes
-    per_epoch, steps = steps_of(images, plan.batch_size, plan.epochs)
+    device, dtype = material.inputs.device, material.inputs.dtype
+    network, recipe = plan.network, plan.recipe
+    stacked, groups = side_by_side(plan.students)
+    students = [plan.students[number] for number in stacked]
+    back = torch.tensor(stacked, device=device).argsort()
+    seeds = [student.seed for student in students[:: len(students) // groups]]
+    count = len(material.labels)
+    per_epoch, steps = steps_of(count, plan.batch_size, plan.epochs)
     judged = set(evaluation_steps(steps, plan.evaluations))
 
-    dtype = material.inputs.dtype
     parameters = models.initial_parameters(network, [student.seed for student in students], dtype)
-    parameters = {key: tensor.to(device).requires_grad_() for key, tensor in parameters.items()}
-    optimizer = _optimizer(plan, parameters)
+    parameters = {key: tensor.to(device) for key, tensor in parameters.items()}
     # Draws of the regularisation (dropout, jitter); the order of the batches has its own generator, remade every epoch.
-    generator = torch.Generator().manual_seed(plan.order_seed + 1)
-    dropout = None
-    if recipe.dropout_inputs or recipe.dropout_hidden:
-        dropout = models.Dropout(recipe.dropout_inputs, recipe.dropout_hidden, generator)
+    generator = torch.Generator().manual_seed(students[0].seed + 1)
+    distilled = material.teacher_logits is not None and any(student.temperature is not None for student in students)
+    constants = Constants(network, groups, plan.optimizer, plan.precision, distilled, recipe.max_norm)
+    full = min(plan.batch_size, count) if plan.compiled else None
+    step = Step(constants, students, parameters, plan.learning_rate, recipe, generator, full)
     windows = _windows(material.inputs, recipe.jitter)
+    one_hot = torch.nn.functional.one_hot(material.labels, network.classes).to(dtype)
+    teacher = material.teacher_logits if distilled else None
+    if teacher is not None and teacher.ndim == 2:
+        teacher = teacher[None]
 
-    one_hot = torch.nn.functional.one_hot(material.labels, classes).to(dtype)
-    temperatures = torch.tensor([student.temperature or 1.0 for student in students], dtype=dtype, device=device)
-    soft_weights = torch.tensor([student.soft_weight for student in students], dtype=dtype, device=device)
-    hard_weights = torch.tensor([student.hard_weight for student in students], dtype=dtype, device=device)
-    soft_targets, which = _soft_targets(material, students, one_hot)
-
-    step, seconds = 0, 0.0
-    sums = torch.zeros(2, len(students), dtype=torch.float64, device=device)  # of the soft and the hard term
-    since = 0
+    seconds, since = 0.0, 0
     if checkpoint is not None:
-        step, seconds = _restore(checkpoint, parameters, optimizer, generator)
+        seconds = _restore(checkpoint, step, generator)
 
     def judge() -> Evaluation:
-        current = {key: tensor.detach() for key, tensor in parameters.items()}
+        same_order = stacked == sorted(stacked)
+        current = {key: tensor if same_order else tensor[back] for key, tensor in step.parameters.items()}
         test_logits = models.logits(network, current, material.test_inputs)
-        points = _points(test_logits, material, step, step / per_epoch, seconds, (sums / since).tolist() if since else None)
-        return Evaluation(
-            step, steps, points, test_logits, current, lambda: _checkpoint(parameters, optimizer, generator, step, seconds)
-        )
+        losses = (step.sums[:, back] / since).tolist() if since else None
+        points = _points(test_logits, material, step.taken, step.taken / per_epoch, seconds, losses)
+        return Evaluation(step.taken, steps, points, test_logits, current, lambda: _checkpoint(step, generator, seconds))
 
-    if checkpoint is None or step == steps:  # a training taken up at its very end still says how it ended
+    if checkpoint is None or step.taken == steps:  # a training taken up at its very end still says how it ended
         yield judge()
     order = torch.empty(0)
     clock = asked = time.perf_counter()
-    while step < steps:
-        epoch, within = divmod(step, per_epoch)
+    while step.taken < steps:
+        epoch, within = divmod(step.taken, per_epoch)
         if within == 0 or len(order) == 0:
-            order = torch.randperm(images, generator=torch.Generator().manual_seed(_mix(plan.order_seed, epoch))).to(device)
-        batch = order[within * plan.batch_size : (within + 1) * plan.batch_size]
-
-        if plan.schedule == "linear":
-            for group in optimizer.param_groups:
-                group["lr"] = plan.learning_rate * (1 - step / steps)
-        x = material.inputs[batch] if windows is None else _jittered(windows, batch, generator)
-        with _precision(plan.precision, device):
-            logits = models.forward(network, parameters, x, dropout)
-        soft, hard = distillation_loss(
-            logits.to(dtype), soft_targets[:, batch][which], one_hot[batch], temperatures, soft_weights, hard_weights
-        )
-        # The students share no parameter, so the gradient of the sum is each student's own.
-        optimizer.zero_grad(set_to_none=True)
-        (soft + hard).sum().backward()
-        optimizer.step()
-        if recipe.max_norm:
-            _constrain(network, parameters, recipe.max_norm)
-        sums[0] += soft.detach()
-        sums[1] += hard.detach()
+            order = torch.stack([batch_order(seed, epoch, count) for seed in seeds]).to(device)
+        batch = order[:, within * plan.batch_size : (within + 1) * plan.batch_size]
+        scale = 1 - step.taken / steps if plan.schedule == "linear" else 1.0
+        images = material.inputs if windows is None else _jittered(windows, batch, generator)
+        step(images, one_hot, teacher, batch, scale)
         since += 1
-        step += 1
 
-        if step in judged:
+        if step.taken in judged:
             now = time.perf_counter()
             seconds += now - clock
             yield judge()
-            sums.zero_()
+            step.sums.zero_()
             since = 0
             clock = time.perf_counter()
         if (now := time.perf_counter()) - asked > 0.1:
             asked = now
             if should_stop():
                 return
-
-
-def _mix(seed: int, epoch: int) -> int:
-    return seed * 1_000_003 + epoch + 1
-
-
-def _optimizer(plan: Plan, parameters: models.Parameters) -> torch.optim.Optimizer:
-    """Return the optimizer over stacked parameters: both kinds work element by element, so students do not touch."""
-    tensors = list(parameters.values())
-    if plan.optimizer == "sgd":
-        return torch.optim.SGD(tensors, lr=plan.learning_rate, momentum=0.9, fused=True)
-    return torch.optim.Adam(tensors, lr=plan.learning_rate, fused=True)
-
-
-def _precision(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
-
-
-def _soft_targets(material: Material, students: list[Student], one_hot: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the teacher's answers at each temperature used, (K, n, classes), and which of them each student learns from (S,)."""
-    used = sorted({student.temperature for student in students if student.temperature is not None})
-    if not used or material.teacher_logits is None:
-        return one_hot[None], torch.zeros(len(students), dtype=torch.int64, device=one_hot.device)
-    answers = torch.stack([softmax(material.teacher_logits.to(one_hot.dtype), T) for T in used])
-    which = [used.index(student.temperature) if student.temperature is not None else 0 for student in students]
-    return answers, torch.tensor(which, device=one_hot.device)
 
 
 def _windows(inputs: Tensor, jitter: int) -> Tensor | None:
@@ -237,18 +210,9 @@ def _windows(inputs: Tensor, jitter: int) -> Tensor | None:
 
 
 def _jittered(windows: Tensor, batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the images of a batch, each shifted by its own whole number of pixels in both directions."""
-    down, right = torch.randint(windows.shape[1], (2, len(batch)), generator=generator).to(batch.device)
+    """Return the images of a batch (G, b), each shifted by its own whole number of pixels in both directions."""
+    down, right = torch.randint(windows.shape[1], (2, *batch.shape), generator=generator).to(batch.device)
     return windows[batch, down, right]
-
-
-@torch.no_grad()
-def _constrain(network: models.Architecture, parameters: models.Parameters, max_norm: float) -> None:
-    """Scale back each hidden unit whose incoming weights are longer than max_norm."""
-    for number in range(len(network.layers) - 1):
-        weight = parameters[f"{number}.weight"]
-        lengths = weight.flatten(2).norm(dim=2, keepdim=True).view(*weight.shape[:2], *[1] * (weight.ndim - 2))
-        weight.mul_((max_norm / lengths.clamp_min(max_norm)).to(weight.dtype))
 
 
 def _points(
@@ -279,39 +243,28 @@ def _points(
     ]
 
 
-def _checkpoint(
-    parameters: models.Parameters,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    step: int,
-    seconds: float,
-) -> bytes:
-    tensors = {f"parameter/{key}": tensor.detach() for key, tensor in parameters.items()}
-    for number, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{number}/{key}": value for key, value in state.items() if torch.is_tensor(value)}
+def _checkpoint(step: Step, generator: torch.Generator, seconds: float) -> bytes:
+    tensors = {f"parameter/{key}": tensor for key, tensor in step.parameters.items()}
+    for number, moments in enumerate(step.moments):
+        tensors |= {f"moment{number}/{key}": tensor for key, tensor in moments.items()}
     tensors["generator"] = generator.get_state()
     tensors = {key: tensor.contiguous().cpu() for key, tensor in tensors.items()}
-    return safetensors.torch.save(tensors, {"position": json.dumps({"step": step, "seconds": seconds})})
+    return safetensors.torch.save(tensors, {"position": json.dumps({"step": step.taken, "seconds": seconds})})
 
 
-def _restore(
-    checkpoint: bytes,
-    parameters: models.Parameters,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> tuple[int, float]:
-    """Put a checkpoint's tensors in place and return (step, seconds)."""
-    tensors = safetensors.torch.load(checkpoint)
+def position(checkpoint: bytes) -> tuple[int, float]:
+    """Return the step that a checkpoint was made at, and the seconds of training until then."""
     header = json.loads(checkpoint[8 : 8 + int.from_bytes(checkpoint[:8], "little")])
-    position = json.loads(header["__metadata__"]["position"])
-    with torch.no_grad():
-        for key, tensor in parameters.items():
-            tensor.copy_(tensors[f"parameter/{key}"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        if key.startswith("optimizer/"):
-            _, number, name = key.split("/")
-            state.setdefault(int(number), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    where = json.loads(header["__metadata__"]["position"])
+    return where["step"], where["seconds"]
+
+
+def _restore(checkpoint: bytes, step: Step, generator: torch.Generator) -> float:
+    """Put a checkpoint's tensors in place and return the seconds of training so far."""
+    tensors = safetensors.torch.load(checkpoint)
+    for kind, kept in [("parameter", step.parameters), *((f"moment{n}", moments) for n, moments in enumerate(step.moments))]:
+        for key, tensor in kept.items():
+            tensor.copy_(tensors[f"{kind}/{key}"])
     generator.set_state(tensors["generator"])
-    return position["step"], position["seconds"]
+    step.taken, seconds = position(checkpoint)
+    return seconds

@@ -32,11 +32,11 @@ CHECKPOINT_SECONDS = 10.0
 
 def dask_setup(_worker: Any) -> None:
     """Make a new worker process ready by a short run, so that the first one asked for pays for nothing; then low priority."""
-    from kdviz import run, train
+    from kdviz import run
 
     try:
         prepared = run.prepare(RunSpec(epochs=1, seeds=2))
-        *_, last = train.train(prepared.plan, prepared.material)
+        *_, last = prepared.training()
         run.result(prepared, last)
         last.checkpoint()
         _kept(prepared, last)
@@ -106,15 +106,16 @@ def _fail(store: Store, claimed: Run, error: UserError) -> None:
 
 
 def _train(store: Store, claimed: Run, lease: Lease) -> None:
-    from kdviz import run, train
+    from kdviz import run
 
-    prepared = run.prepare(claimed.spec, threads=(claimed.settings or {}).get("threads"))
+    prepared = run.prepare(claimed.spec, earlier=claimed.settings)
     checkpoint = store.checkpoint(claimed.id)
-    small = 12 * prepared.plan.network.parameters * len(prepared.plan.students) < SMALL_CHECKPOINT
+    size = 12 * sum(stack.plan.network.parameters * len(stack.students) for stack in prepared.stacks)
+    small = size < SMALL_CHECKPOINT
     where = {"host": platform.node(), "process": os.getpid(), "attempt": claimed.attempt}
     saved = time.monotonic()
     last = None
-    for last in train.train(prepared.plan, prepared.material, checkpoint, lease.should_stop):
+    for last in prepared.training(checkpoint, lease.should_stop):
         kept = None
         if small or time.monotonic() - saved > CHECKPOINT_SECONDS:
             kept, saved = last.checkpoint(), time.monotonic()
@@ -124,8 +125,9 @@ def _train(store: Store, claimed: Run, lease: Lease) -> None:
             break
     if lease.lost.is_set():
         raise LeaseLost(claimed.id)
-    result = run.result(prepared, last) if last is not None else None
-    if last is None or last.step < last.steps:
+    judged = last is not None and None not in last.latest
+    result = run.result(prepared, last) if last is not None and judged else None
+    if last is None or not last.complete:
         store.finish(claimed.id, claimed.attempt, "stopped", result)
         return
     store.finish(claimed.id, claimed.attempt, "done", result, _kept(prepared, last))
@@ -139,11 +141,11 @@ def _kept(prepared: Any, last: Any) -> list[dict[str, bytes]]:
 
     from kdviz import run
 
-    correct = run.correctness(last, prepared)
+    correct, logits = run.correctness(last, prepared), last.test_logits()
     return [
         {
-            "weights": safetensors.torch.save({key: t[s : s + 1].contiguous().cpu() for key, t in last.parameters.items()}),
-            "test_logits": _npy(last.test_logits[s].float().cpu().numpy()),
+            "weights": safetensors.torch.save({key: t.contiguous().cpu() for key, t in last.parameters(s).items()}),
+            "test_logits": _npy(logits[s].float().cpu().numpy()),
             "correct": _npy(np.packbits(correct[s])),
         }
         for s in range(len(correct))

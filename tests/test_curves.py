@@ -101,16 +101,17 @@ def test_teacher_is_a_line_over_all_epochs() -> None:
     assert not curves.learning([], None, 20).figure["data"]
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS)
-def test_axis_shows_every_evaluation_but_the_untrained_first(preset: str) -> None:
+@pytest.mark.parametrize("preset", [name for name, preset in presets.PRESETS.items() if not preset.sweep])
+def test_axis_shows_every_evaluation_but_the_earliest(preset: str) -> None:
     record = presets.record(preset)
     spec, teacher = RunSpec.from_dict(record["result"]["spec"]), record["result"]["teacher"]["accuracy"]
     drawn = curves.curves(spec, record["points"])
     axis = curves.learning(drawn, teacher, spec.epochs).figure["layout"]["yaxis"]
     low, high = axis["range"]
-    assert low < min(min(curve.low[1:]) for curve in drawn)
+    later = [worst for curve in drawn for epoch, worst in zip(curve.epochs, curve.low, strict=True) if epoch >= spec.epochs / 16]
+    assert low < min(later)
     assert high > 1
-    assert low > min(curve.low[0] for curve in drawn)  # the upper part, where they differ, fills the height
+    assert low > 0.7  # the upper part, where they differ, fills the height: students are judged most often while near chance
 
 
 def test_a_training_that_goes_wrong_stays_in_sight() -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from kdviz import engine, run, settings, train
+from kdviz import engine, run, settings
 from kdviz.spec import RunSpec
 from kdviz.store import Run, Store, open_store, shown_error
 
@@ -79,8 +79,8 @@ def in_plain(spec: RunSpec) -> list[tuple[object, ...]]:
     import torch
 
     threads = torch.get_num_threads()
-    prepared = run.prepare(spec, threads=1)
-    points = [point for evaluation in train.train(prepared.plan, prepared.material) for point in evaluation.points]
+    prepared = run.prepare(spec, earlier={"threads": 1})
+    points = [point for progress in prepared.training() for point in progress.points]
     torch.set_num_threads(threads)
     return sorted((p.student, p.step, p.accuracy, p.errors, p.agreement, p.kl, p.loss_soft, p.loss_hard) for p in points)
 

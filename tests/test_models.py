@@ -133,6 +133,46 @@ def test_gradients_of_stacked_networks_are_torchs(name: str) -> None:
             torch.testing.assert_close(ours.grad[student], theirs.grad, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", [(8, 8, 1), (10, 6, 2)])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_each_group_of_networks_sees_its_own_batch(name: str, shape: models.Shape, groups: int) -> None:
+    network = models.architecture(name, shape, 10)
+    parameters = models.initial_parameters(network, [3, 1, 4, 1], torch.float64)
+    x = torch.stack([images(shape, seed=group) for group in range(groups)])
+    ours = models.forward(network, parameters, x)
+    assert ours.shape == (4, 6, 10)
+    for student in range(4):
+        theirs = with_weights_of(network, parameters, student)(x[student * groups // 4])
+        torch.testing.assert_close(ours[student], theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["linear", "mlp-20-10-5-3"])
+def test_what_enters_each_dense_layer_is_handed_out(name: str) -> None:
+    network = models.architecture(name, (8, 8, 1), 10)
+    parameters, x = models.initial_parameters(network, [3, 1], torch.float64), images((8, 8, 1))
+    hidden: list[Tensor] = []
+    models.forward(network, parameters, x, hidden=hidden)
+    assert len(hidden) == len(network.layers) - 1
+    for student in range(2):
+        module = with_weights_of(network, parameters, student)
+        for number, entered in enumerate(hidden):
+            torch.testing.assert_close(entered[student], module[: 3 + 2 * number](x).mT, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sizes_that_dropout_draws_are_those_of_the_units(name: str) -> None:
+    network = models.architecture(name, (10, 6, 2), 10)
+    sizes = models.units(network, 4, 2, 6)
+    assert sizes[0] == (2, 6, 2, 10, 6) and len(sizes) == len(network.layers)
+    units = [size for size, layer in zip(sizes[1:], network.layers[:-1], strict=True) if isinstance(layer, models.Dense)]
+    assert units == [(4, layer.outputs, 6) for layer in network.layers[:-1] if isinstance(layer, models.Dense)]
+    of = dropout(0.5, 0.5)
+    parameters = models.initial_parameters(network, [0, 1, 2, 3], torch.float64)
+    x = torch.stack([images((10, 6, 2)), images((10, 6, 2), seed=1)])
+    assert models.forward(network, parameters, x, of, of.draw(sizes)).shape == (4, 6, 10)
+
+
 def test_logits_batch_by_batch_are_those_of_one_batch() -> None:
     network = models.architecture("cnn", (8, 8, 1), 10)
     parameters, x = models.initial_parameters(network, [0, 1], torch.float64), images((8, 8, 1), batch=11)
@@ -185,14 +225,26 @@ def test_initial_weights_are_spread_as_torchs_are() -> None:
 # Dropout
 
 
-def dropout(seed: int = 0) -> models.Dropout:
-    return models.Dropout(0.0, 0.0, torch.Generator().manual_seed(seed))
+def dropout(inputs: float, hidden: float = 0.0, seed: int = 0) -> models.Dropout:
+    return models.Dropout(inputs, hidden, torch.Generator().manual_seed(seed))
+
+
+def dropped_from(x: Tensor, of: models.Dropout) -> Tensor:
+    """Return x after dropout of the inputs, drawn now."""
+    (drawn,) = of.draw([x.shape])
+    return of(x, drawn, 0)
+
+
+def answers(network: models.Architecture, parameters: models.Parameters, x: Tensor, of: models.Dropout) -> Tensor:
+    """Return the logits with dropout, drawn now, all networks seeing one batch."""
+    drawn = of.draw(models.units(network, len(parameters["0.bias"]), 1, len(x)))
+    return models.forward(network, parameters, x[None], of, drawn)
 
 
 @pytest.mark.parametrize("probability", [0.05, 0.2, 0.5, 0.9])
 def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
     x = torch.ones(1000, 803)  # not a multiple of eight
-    dropped = dropout()(x, probability)
+    dropped = dropped_from(x, dropout(probability))
     rounded = round(probability * 256) / 256
     share = (dropped == 0).double().mean().item()
     assert share == pytest.approx(rounded, abs=4 * math.sqrt(rounded * (1 - rounded) / x.numel()))
@@ -204,38 +256,36 @@ def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
 
 
 def test_dropout_draws_anew_each_time_and_from_its_generator_alone() -> None:
-    x, first, again = torch.ones(64, 64), dropout(1), dropout(1)
-    one, two = first(x, 0.5), first(x, 0.5)
+    x, first, again = torch.ones(64, 64), dropout(0.5, seed=1), dropout(0.5, seed=1)
+    one, two = dropped_from(x, first), dropped_from(x, first)
     with torch.random.fork_rng():
         torch.manual_seed(99)
-        assert torch.equal(one, again(x, 0.5)) and torch.equal(two, again(x, 0.5))
+        assert torch.equal(one, dropped_from(x, again)) and torch.equal(two, dropped_from(x, again))
     assert not torch.equal(one, two)
-    assert not torch.equal(one, dropout(2)(x, 0.5))
+    assert not torch.equal(one, dropped_from(x, dropout(0.5, seed=2)))
     both = (one != 0) & (two != 0)
     assert both.double().mean().item() == pytest.approx(0.25, abs=0.04)
 
 
 def test_no_dropout_is_nothing_at_all() -> None:
-    x, ours = images((8, 8, 1)), dropout()
+    x, ours = images((8, 8, 1)), dropout(0.0)
     state = ours.generator.get_state()
-    assert ours(x, 0.0) is x and torch.equal(ours.generator.get_state(), state)
+    assert dropped_from(x, ours) is x and torch.equal(ours.generator.get_state(), state)
 
 
 def test_dropout_of_hidden_units_leaves_the_answers_units_alone() -> None:
     network = models.architecture("linear", (8, 8, 1), 10)
     parameters, x = models.initial_parameters(network, [0], torch.float64), images((8, 8, 1))
     plain = models.forward(network, parameters, x)
-    hidden = models.Dropout(0.0, 0.5, torch.Generator().manual_seed(0))
-    inputs = models.Dropout(0.5, 0.0, torch.Generator().manual_seed(0))
-    assert torch.equal(models.forward(network, parameters, x, hidden), plain)
-    assert not torch.allclose(models.forward(network, parameters, x, inputs), plain)
+    assert torch.equal(answers(network, parameters, x, dropout(0.0, 0.5)), plain)
+    assert not torch.allclose(answers(network, parameters, x, dropout(0.5, 0.0)), plain)
 
 
 def test_stacked_networks_have_masks_of_their_own() -> None:
     network = models.architecture("mlp-64", (8, 8, 1), 10)
     parameters, x = models.initial_parameters(network, [0, 0], torch.float64), images((8, 8, 1))
-    same = models.forward(network, parameters, x, models.Dropout(0.5, 0.0, torch.Generator().manual_seed(0)))
-    own = models.forward(network, parameters, x, models.Dropout(0.0, 0.5, torch.Generator().manual_seed(0)))
+    same = answers(network, parameters, x, dropout(0.5, 0.0))
+    own = answers(network, parameters, x, dropout(0.0, 0.5))
     assert torch.equal(same[0], same[1])  # the pixels that are dropped are dropped for all: they see one batch
     assert not torch.allclose(own[0], own[1])
 

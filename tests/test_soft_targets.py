@@ -188,6 +188,36 @@ def test_gradients_are_torchs(T: float) -> None:
     close(ours, gradient(lambda z: F.kl_div(F.log_softmax(z / T, -1), F.softmax(torch_double(v) / T, -1), reduction="sum"), z))
 
 
+@both
+@pytest.mark.parametrize("classes_on", [-1, -2])
+def test_the_written_gradient_is_autograds_of_the_loss(make: Make, classes_on: int) -> None:
+    """Four students of their own temperatures and weights, classes on either axis."""
+    z, teacher, labels = random(4, 6, 10), random(4, 6, 10, seed=1), np.eye(10)[np.arange(24).reshape(4, 6) % 10]
+    T, soft, hard = np.asarray([0.5, 1.0, 4.0, 20.0]), np.asarray([1.0, 0.7, 0.0, 2.0]), np.asarray([0.1, 0.0, 1.0, 0.3])
+    each = T[:, None, None]
+    p = kd.softmax(teacher, each)
+    expected = gradient(
+        lambda leaf: kd.distillation_loss(leaf, *(torch_double(values) for values in (p, labels, T, soft, hard))).total, z
+    )
+    given = (p, kd.softmax(z, each), labels, kd.softmax(z))
+    turned = (make(values if classes_on == -1 else values.swapaxes(-1, -2)) for values in given)
+    ours = np.asarray(kd.distillation_gradient(*turned, *(make(values[:, None, None]) for values in (T, soft / 6, hard / 6))))
+    close(ours if classes_on == -1 else ours.swapaxes(-1, -2), expected)
+    assert np.abs(expected).max() > 0.01
+
+
+@given(pair(50), temperatures)
+def test_the_written_gradient_has_the_papers_law(z: tuple[np.ndarray, np.ndarray], T: float) -> None:
+    """Of the soft term, before T^2: (q - p) / T, equation 2; each row sums to 0, since a constant changes nothing."""
+    p, q = kd.softmax(z[0], T), kd.softmax(z[1], T)
+    labels = np.eye(z[0].shape[1])[[0, 0, 1]]
+    soft = kd.distillation_gradient(p, q, labels, kd.softmax(z[1]), T, 1.0, 0.0)
+    close(soft / T**2, (q - p) / T, 1e-10)
+    close(soft.sum(-1) / T, np.zeros(3), 1e-12)
+    hard = kd.distillation_gradient(p, q, labels, kd.softmax(z[1]), T, 0.0, 1.0)
+    close(hard, gradient(lambda leaf: F.cross_entropy(leaf, torch_double(labels), reduction="sum"), z[1]), 1e-9)
+
+
 def test_gradients_of_ensembles_are_torchs() -> None:
     z, T = random(3, 4, 10), 2.5
     close(

@@ -17,23 +17,24 @@ from kdviz.spec import KNOBS, MAX_STUDENTS, RunSpec
 
 NUMBERS = [name for name, knob in KNOBS.items() if knob.metadata["low"] is not None]
 WHOLE = ["seeds", "epochs", "batch_size", "classes_left_out"]
-LISTS = ["temperature", "classes_left_out"]
+LISTS = ["temperature", "classes_left_out", "soft_weight", "fraction"]
 CHOICES = [name for name, knob in KNOBS.items() if knob.metadata["choices"]]
 
 # A value of each knob that is not its default for any dataset.
 OTHER: dict[str, Any] = {
     "dataset": "mnist",
     "teacher": "linear",
-    "student": "mlp-17",
+    "student": ("mlp-17", "linear"),
     "temperature": (3.5, 7.0),
-    "soft_weight": 0.37,
+    "soft_weight": (0.37,),
     "hard_weight": 0.41,
     "seeds": 3,
     "epochs": 7,
     "batch_size": 19,
     "learning_rate": 0.0123,
     "optimizer": "sgd",
-    "fraction": 0.21,
+    "schedule": "linear",
+    "fraction": (0.21, 0.5),
     "classes_left_out": (3,),
     "evaluate_on": "validation",
     "precision": "fp32",
@@ -51,16 +52,17 @@ def test_every_knob_is_tested_here() -> None:
 
 specs = st.builds(
     RunSpec,
-    student=st.sampled_from(["linear", "cnn", "mlp-3", "mlp-30-30"]),
+    student=st.lists(st.sampled_from(["linear", "cnn", "mlp-3", "mlp-30-30"]), min_size=1, max_size=2),
     temperature=st.lists(st.floats(0.05, 100), min_size=1, max_size=3),
-    soft_weight=st.floats(0.01, 1000),
+    soft_weight=st.lists(st.floats(0.01, 1000), min_size=1, max_size=3),
     hard_weight=st.floats(0, 1000),
-    seeds=st.integers(1, 32),
+    seeds=st.integers(1, 25),
     epochs=st.integers(1, 1000),
     batch_size=st.integers(1, 4096),
     learning_rate=st.floats(1e-6, 10),
     optimizer=st.sampled_from(["adam", "sgd"]),
-    fraction=st.floats(0.001, 1),
+    schedule=st.sampled_from(["constant", "linear"]),
+    fraction=st.lists(st.floats(0.001, 1), min_size=1, max_size=2),
     classes_left_out=st.sets(st.integers(0, 9), max_size=9).map(tuple),
     evaluate_on=st.sampled_from(["test", "validation"]),
 )
@@ -72,6 +74,22 @@ def test_json_and_back_is_the_same_spec_with_the_same_id(built: RunSpec) -> None
     assert again == built
     assert again.id == built.id
     assert list(built.to_dict()) == list(KNOBS)
+
+
+def test_a_value_alone_is_a_list_of_one_and_stands_alone_in_json() -> None:
+    alone = {"student": "linear", "temperature": 3.0, "soft_weight": 0.5, "fraction": 0.25}
+    single = RunSpec.from_dict(alone)
+    assert (single.student, single.temperature, single.soft_weight, single.fraction) == (("linear",), (3.0,), (0.5,), (0.25,))
+    assert single == RunSpec.from_dict({name: [value] for name, value in alone.items()})
+    assert {name: single.to_dict()[name] for name in alone} == alone | {"temperature": [3.0]}
+    several = {"student": ["linear", "mlp-3"], "soft_weight": [0.5, 1.0], "fraction": [0.25, 1.0], "temperature": [3.0, 1.0]}
+    listed = RunSpec.from_dict(several).to_dict()
+    assert {name: listed[name] for name in several} == several
+
+
+def test_a_value_given_twice_is_trained_once() -> None:
+    built = RunSpec.from_dict({"student": ["linear", "linear"], "soft_weight": [1, "1.0"], "fraction": [1, 0.5, 1.0]})
+    assert (built.student, built.soft_weight, built.fraction) == (("linear",), (1.0,), (1.0, 0.5))
 
 
 @pytest.mark.parametrize("name", list(KNOBS))
@@ -96,7 +114,7 @@ def test_an_id_is_twelve_hexadecimal_digits_and_does_not_depend_on_how_a_value_w
 def test_what_is_absent_takes_the_datasets_default() -> None:
     for dataset in KNOBS["dataset"].metadata["choices"]:
         built = RunSpec.from_dict({"dataset": dataset})
-        assert built.to_dict() == json.loads(json.dumps(spec.defaults(dataset)))
+        assert vars(built) == spec.defaults(dataset)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -163,12 +181,18 @@ def test_a_knob_that_is_none_is_named_beside_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        ({"temperature": []}, "got none"),
+        *(({name: []}, "got none") for name in ("temperature", "student", "soft_weight", "fraction")),
         ({"temperature": [4, 0]}, "got '0'"),
         ({"classes_left_out": [10]}, "from 0 to 9 in digits, got 10"),
         ({"classes_left_out": list(range(10))}, "at least one class"),
         ({"soft_weight": 0, "hard_weight": 0}, "not both be 0"),
-        ({"seeds": 32, "temperature": [1, 2, 4, 8]}, f"at most {MAX_STUDENTS} students at once, got 160"),
+        ({"soft_weight": [1, 0], "hard_weight": 0}, "not both be 0"),
+        ({"fraction": [1, 0]}, "got '0'"),
+        (
+            {"seeds": 32, "temperature": [1, 2, 4, 8], "fraction": [0.5, 1], "student": ["linear", "mlp-3", "mlp-4", "mlp-5"]},
+            f"at most {MAX_STUDENTS} students at once, got 1280",
+        ),
+        ({"seeds": 32, "student": ["mlp-4096-4096"]}, "need 17 GB of memory, a run takes at most 4"),
     ],
 )
 def test_knobs_that_do_not_go_together_are_refused(values: dict[str, Any], part: str) -> None:
@@ -178,21 +202,51 @@ def test_knobs_that_do_not_go_together_are_refused(values: dict[str, Any], part:
 
 
 def test_as_many_students_as_allowed_are_allowed() -> None:
-    assert len(RunSpec(seeds=32, temperature=(1, 2, 4)).students) == MAX_STUDENTS == 128
+    spec = RunSpec(seeds=32, temperature=(1, 2, 4), fraction=(0.1, 0.2, 0.5, 1), student=("linear", "mlp-3"))
+    assert len(spec.students) == MAX_STUDENTS == 1024
 
 
 @given(specs)
 def test_students_stand_control_first_and_seeds_in_order(built: RunSpec) -> None:
     seeds = list(range(built.seeds))
-    control, distilled = built.students[: built.seeds], built.students[built.seeds :]
-    assert [(s.condition, s.temperature, s.seed, s.soft_weight, s.hard_weight) for s in control] == [
-        ("hard_labels", None, seed, 0.0, 1.0) for seed in seeds
-    ]
-    assert [(s.condition, s.temperature, s.seed) for s in distilled] == [
-        ("distilled", T, seed) for T in built.temperature for seed in seeds
-    ]
-    assert {(s.soft_weight, s.hard_weight) for s in distilled} == {(built.soft_weight, built.hard_weight)}
-    assert len(set(built.temperature)) == len(built.temperature)
+    expected: list[tuple[Any, ...]] = []
+    for network in built.student:
+        for fraction in built.fraction:
+            expected += [("hard_labels", None, seed, 0.0, 1.0, network, fraction) for seed in seeds]
+            for T in built.temperature:
+                for weight in built.soft_weight:
+                    expected += [("distilled", T, seed, weight, built.hard_weight, network, fraction) for seed in seeds]
+    got = [(s.condition, s.temperature, s.seed, s.soft_weight, s.hard_weight, s.network, s.fraction) for s in built.students]
+    assert got == expected and len(set(got)) == len(got)
+    assert {(s.learning_rate, s.targets) for s in built.students} == {(None, 0)}
+
+
+@given(specs)
+def test_every_setting_is_compared_with_the_controls_of_its_network_and_fraction(built: RunSpec) -> None:
+    settings, students = built.settings, built.students
+    cells = len(built.student) * len(built.fraction) * len(built.temperature) * len(built.soft_weight)
+    assert len(set(settings)) == len(settings) == cells
+    judged = []
+    for setting in settings:
+        distilled, control = built.compared(setting)
+        assert [students[n].seed for n in distilled] == [students[n].seed for n in control] == list(range(built.seeds))
+        assert {students[n].condition for n in control} == {"hard_labels"}
+        assert {(students[n].temperature, students[n].soft_weight) for n in distilled} == {
+            (setting.temperature, setting.soft_weight)
+        }
+        assert {(students[n].network, students[n].fraction) for n in (*distilled, *control)} == {
+            (setting.student, setting.fraction)
+        }
+        judged += distilled
+    assert sorted(judged) == [n for n, student in enumerate(students) if student.condition == "distilled"]
+
+
+def test_the_knobs_with_several_values_make_a_sweep() -> None:
+    assert RunSpec().swept == []
+    assert RunSpec(temperature=(1, 4)).swept == ["temperature"]
+    everything = RunSpec(temperature=(1, 4), student=("linear", "mlp-3"), soft_weight=(0.5, 1), fraction=(0.1, 1), seeds=1)
+    assert set(everything.swept) == {"temperature", "student", "soft_weight", "fraction"}
+    assert RunSpec(classes_left_out=(1, 2)).swept == []
 
 
 anything = st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.lists(st.text()), st.none())

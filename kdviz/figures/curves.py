@@ -105,7 +105,7 @@ def learning(drawn: Sequence[Curve], teacher_accuracy: float | None, epochs: int
                 "hovertemplate": "%{y:.2%}<extra>" + curve.label + "</extra>",
             }
         )
-    layout = _layout(epochs, _floor(drawn, teacher_accuracy), theme)
+    layout = _layout(epochs, _floor(drawn, teacher_accuracy, epochs), theme)
     if teacher_accuracy is not None:
         mark = PALETTE["teacher"]
         traces.append(
@@ -122,9 +122,9 @@ def learning(drawn: Sequence[Curve], teacher_accuracy: float | None, epochs: int
     return Drawing({"data": traces, "layout": layout}, _in_words(drawn, teacher_accuracy))
 
 
-def _floor(drawn: Sequence[Curve], teacher_accuracy: float | None) -> float:
-    """Return where the axis begins: a little under all evaluations but the first, which is untrained and near chance."""
-    lows = [min(curve.low[1:]) for curve in drawn if len(curve.low) > 2]
+def _floor(drawn: Sequence[Curve], teacher_accuracy: float | None, epochs: int) -> float:
+    """Return where the axis begins: a little under all evaluations but those of the first sixteenth, which are near chance."""
+    lows = [low for curve in drawn for epoch, low in zip(curve.epochs, curve.low, strict=True) if epoch >= epochs / 16]
     if not lows:
         return 0.0
     top = max([teacher_accuracy or 0.0, *(max(curve.high) for curve in drawn if curve.high)])

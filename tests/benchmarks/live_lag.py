@@ -125,7 +125,7 @@ def run_all_images(page: Page, served: Served) -> tuple[str, Lag]:
     """Press Start on the preset "All images", wait for the end of the run, and return its id and what was seen."""
     page.get_by_role("button", name="All images").click()
     page.locator("[data-testid=stBaseButton-primary]", has_text="All images").wait_for()
-    until(lambda: driving.counts(page).get("distilled, T = 4") == 17, "its recorded run is drawn")
+    until(lambda: driving.counts(page).get("distilled, T = 4") == driving.evaluations("all-images"), "its recorded run is drawn")
     driving.settled(page)
     watch(page)
     clicked = time.time()
