@@ -46,12 +46,19 @@ def name(run: Run) -> str:
 def summary(spec: RunSpec) -> str:
     """Return a spec in short."""
     fields = dict(
-        dataset=spec.dataset, teacher=spec.teacher, student=spec.student, T=", ".join(f"{T:g}" for T in spec.temperature),
-        seeds=spec.seeds, epochs=spec.epochs,
+        dataset=spec.dataset, teacher=spec.teacher, student=", ".join(spec.student),
+        T=", ".join(f"{T:g}" for T in spec.temperature), seeds=spec.seeds, epochs=spec.epochs,
     )  # fmt: skip
-    if spec.fraction < 1:
+    if "soft_weight" in spec.swept:
+        return _(
+            "{dataset} ({share} of the images), teacher {teacher}, student {student}, T = {T}, weights of the soft targets "
+            "{weights}, {seeds} seeds, {epochs} epochs",
+            share=", ".join(f"{share:.3g}" for share in spec.fraction),
+            weights=", ".join(f"{weight:g}" for weight in spec.soft_weight), **fields,
+        )  # fmt: skip
+    if spec.fraction != (1.0,):
         return _(
             "{dataset} ({share} of the images), teacher {teacher}, student {student}, T = {T}, {seeds} seeds, {epochs} epochs",
-            share=f"{spec.fraction:.3g}", **fields,
+            share=", ".join(f"{share:.3g}" for share in spec.fraction), **fields,
         )  # fmt: skip
     return _("{dataset}, teacher {teacher}, student {student}, T = {T}, {seeds} seeds, {epochs} epochs", **fields)

@@ -23,7 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from kdviz import engine
+from kdviz import engine, presets
 from kdviz.store import Store, open_store
 from tests.sources import ROOT
 
@@ -182,6 +182,11 @@ def run_in_link(page: Page) -> str:
     """Wait until the page's link names a run, and return its id."""
     page.wait_for_url(re.compile(r"[?&]run="))
     return parse_qs(urlsplit(page.url).query)["run"][0]
+
+
+def evaluations(preset: str) -> int:
+    """Return how often the students of a preset's record were judged."""
+    return len({point["step"] for point in presets.record(preset)["points"]})
 
 
 def counts(page: Page) -> dict[str, int]:

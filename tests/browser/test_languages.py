@@ -19,6 +19,8 @@ STREAMLITS_OWN = {
     "[data-testid=stTooltipIcon] button": "`Help for` a label; what it says is read when it opens",
     "[data-testid=stSelectbox] input": "the hint of an empty choice, which these never are",
     "[data-testid=stSelectbox] button": "the arrow that opens a choice",
+    "[data-testid=stMultiSelect] button": "the cross that takes all out again, and the arrow",
+    "[data-testid=stMultiSelect] [aria-label='Selected values']": "the list of what is chosen; what is in it is read by itself",
     "[data-testid=stNumberInputContainer] button": "less and more, beside a number",
     "[data-testid=stStatusWidget]": "the sign that a page is being computed",
     "[data-live-announcer]": "what a screen reader hears of an open choice",
@@ -26,7 +28,11 @@ STREAMLITS_OWN = {
 }
 """What Streamlit 1.67 says in English whatever the reader's language, by where it stands."""
 
-ONLY_ATTRIBUTES = ["[data-testid=stTopNav]", "[data-testid=stTooltipIcon] button"]
+ONLY_ATTRIBUTES = [
+    "[data-testid=stTopNav]",
+    "[data-testid=stTooltipIcon] button",
+    "[data-testid=stMultiSelect] [aria-label='Selected values']",
+]
 """Those of them whose text is not Streamlit's but ours."""
 
 NAMES = [
@@ -102,7 +108,7 @@ def unfolded(page: Page) -> set[str]:
     settled(page)
     said = texts(page)
     offered = page.get_by_role("listbox")
-    for choice in page.locator("[data-testid=stSelectbox] input").all():
+    for choice in page.locator("[data-testid=stSelectbox] input, [data-testid=stMultiSelect] input").all():
         choice.focus()
         until(lambda: open_choice(page, offered), "the choice is open")
         said |= texts(page)
@@ -142,7 +148,9 @@ def test_distill_is_all_chinese_before_a_run(server: Served, visitor: Open) -> N
     page = visitor(locale="zh-TW")
     visit(page, f"{server.url}/distill?run=nonsense")
     said = texts(page)
-    for preset in presets.PRESETS:
+    for preset, content in presets.PRESETS.items():
+        if content.sweep and not page.locator(f".st-key-preset_{preset}").count():
+            page.locator(".st-key-distill_kind").get_by_role("radio").last.click()
         page.locator(f".st-key-preset_{preset} button").click()
         page.locator(f".st-key-preset_{preset} [data-testid=stBaseButton-primary]").wait_for()
         settled(page)
@@ -157,7 +165,8 @@ def test_distill_is_all_chinese_with_runs_in_every_state(
     said: set[str] = set()
     for state, run_id in runs_in_every_state.items():
         visit(page, f"{server.url}/distill?run={run_id}")
-        page.locator(".js-plotly-plot").wait_for()
+        page.locator(".js-plotly-plot").first.wait_for()
+        settled(page)
         said |= texts(page)
         assert not page.get_by_test_id("stException").count(), state
     menus(page).first.click()
@@ -167,10 +176,12 @@ def test_distill_is_all_chinese_with_runs_in_every_state(
 
 @pytest.fixture
 def runs_in_every_state(server: Served, finished: Finished) -> dict[str, str]:
-    """Runs that are done, stopped and failed, by state; the first was trained."""
+    """Runs that are done, stopped and failed, by state, and a stopped sweep; the first was trained."""
     store = server.store
-    stopped = store.add_run(RunSpec(temperature=(2.0, 8.0), fraction=0.1))
-    store.request_stop(stopped)
+    stopped = store.add_run(RunSpec(temperature=(2.0, 8.0), fraction=(0.1,)))
+    sweep = store.add_run(RunSpec(student=("linear", "mlp-8"), soft_weight=(0.5, 1.0), fraction=(0.1, 0.5)))
+    for run_id in (stopped, sweep):
+        store.request_stop(run_id)
     failed = store.add_run(RunSpec(teacher="nobody"))
     until(lambda: (run := store.run(failed)) is not None and run.state == "failed", "a run without its teacher fails")
-    return {"done": finished.run_id, "stopped": stopped, "failed": failed}
+    return {"done": finished.run_id, "stopped": stopped, "a sweep": sweep, "failed": failed}

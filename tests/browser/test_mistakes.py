@@ -55,6 +55,11 @@ def test_settings_of_distill(server: Served, visitor: Open) -> None:
     expect(alert).to_contain_text("'resnet'")
     expect(alert).to_have_count(1)
     expect(start).to_be_disabled()
+    for _chosen in range(2):  # without any there is nothing to train
+        student.press("Backspace")
+    expect(alert).to_contain_text("student must be one value or several, got none")
+    expect(alert).to_have_count(1)
+    expect(start).to_be_disabled()
     student.fill("mlp-64-32")
     student.press("Enter")
     expect(alert).to_have_count(0)

@@ -12,14 +12,14 @@ from playwright.sync_api import expect
 from kdviz import stats
 from kdviz.spec import RunSpec
 from tests.browser.conftest import Finished, Open
-from tests.browser.driving import Served, counts, run_in_link, settled, until, visit
+from tests.browser.driving import Served, counts, evaluations, run_in_link, settled, until, visit
 from tests.browser.test_languages import hold, menus, texts
 
 
 def test_each_evaluation_comes_to_the_screen(finished: Finished, capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\nDistill, all images: {finished.lag.figures()}")
-    assert len(finished.lag.written) == 17
+    assert len(finished.lag.written) == evaluations("all-images")
     assert None not in finished.lag.painted
 
 
@@ -41,7 +41,7 @@ def test_a_link_shows_the_finished_run(server: Served, visitor: Open, finished: 
     page = visitor()
     visit(page, f"{server.url}/distill?run={finished.run_id}")
     page.locator(".js-plotly-plot").wait_for()
-    assert counts(page) == {"hard labels": 17, "distilled, T = 4": 17}
+    assert counts(page) == dict.fromkeys(("hard labels", "distilled, T = 4"), evaluations("all-images"))
     assert page.locator("h4").inner_text() in finished.text
     table = page.get_by_test_id("stDataFrame")
     for words in ("teacher (cnn)", "hard labels", "distilled, T = 4", "agreement with the teacher", "99.17%"):
@@ -61,7 +61,7 @@ def test_a_run_is_found_again_after_a_reload_and_stops_when_told(server: Served,
     page.locator(".st-key-start button").click()
     run_id = run_in_link(page)
     said = texts(page)
-    until(lambda: 2 <= counts(page).get("硬標籤", 0) < 17, "the second evaluation is drawn")
+    until(lambda: 2 <= counts(page).get("硬標籤", 0) < evaluations("few-labels"), "the second evaluation is drawn")
     said |= texts(page)
     expect(page.locator("[data-testid=stProgress]")).to_contain_text("步")
     page.reload()
@@ -82,7 +82,7 @@ def test_a_run_is_found_again_after_a_reload_and_stops_when_told(server: Served,
 
 def test_runs_are_renamed_laid_over_each_other_and_deleted(server: Served, visitor: Open, finished: Finished) -> None:
     store = server.store
-    other = store.add_run(RunSpec(student="linear", fraction=0.2, epochs=20, seeds=2))
+    other = store.add_run(RunSpec(student=("linear",), fraction=(0.2,), epochs=20, seeds=2))
     until(lambda: (run := store.run(other)) is not None and run.over, "the small run is over", 280)
     page = visitor()
     visit(page, f"{server.url}/distill?run={other}")
@@ -99,9 +99,10 @@ def test_runs_are_renamed_laid_over_each_other_and_deleted(server: Served, visit
     assert [run.name for run in store.runs() if run.id == finished.run_id] == ["thirty and thirty"]
     page.keyboard.press("Escape")
 
+    own = evaluations("all-images")
     page.locator(f".st-key-overlay_{finished.run_id} label").click()
-    until(lambda: counts(page).get("thirty and thirty: hard labels") == 17, "the other run lies over this one")
-    assert counts(page)["hard labels"] == 17
+    until(lambda: counts(page).get("thirty and thirty: hard labels") == own, "the other run lies over this one")
+    assert counts(page)["hard labels"] == len({point["step"] for point in store.points(other)})
     page.locator(f".st-key-overlay_{finished.run_id} label").click()
     until(lambda: "thirty and thirty: hard labels" not in counts(page), "the other run is gone again")
 

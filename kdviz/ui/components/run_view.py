@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdviz import data, engine, figures, models, stats, teachers
+from kdviz import data, engine, figures, i18n, stats, strategy, teachers
 from kdviz.errors import UserError
-from kdviz.figures import curves
+from kdviz.figures import curves, grid
 from kdviz.i18n import _
 from kdviz.store import Run, Store, shown_error
 from kdviz.ui import language, shown
+from kdviz.ui.components import sweep_view
 
 POLL_SECONDS = 0.2
+SWEEP_POLL_SECONDS = 0.7  # a map and its panels take the browser 0.3 s to draw, on a core that the training could use
 REPLAY_SPEED = 2.0
 
 
@@ -28,7 +30,8 @@ def live(store: Store, run_id: str, overlaid: Sequence[str] = ()) -> None:
     """Show a run of the store, again and again until it is over."""
     run = store.run(run_id)
     if run is not None and not run.over:
-        language.fragment(POLL_SECONDS)(_poll)(store, run_id, overlaid)
+        seconds = SWEEP_POLL_SECONDS if grid.is_sweep(run.spec) else POLL_SECONDS
+        language.fragment(seconds)(_poll)(store, run_id, overlaid)
     elif run is not None:
         _stored(store, run, overlaid)
 
@@ -67,7 +70,7 @@ def recorded(view: shown.Shown, key: str) -> None:
         result(view)
         return
 
-    @language.fragment(POLL_SECONDS)
+    @language.fragment(SWEEP_POLL_SECONDS if grid.is_sweep(view.spec) else POLL_SECONDS)
     def replay() -> None:
         seconds = (time.time() - began) * REPLAY_SPEED
         last = max(point["seconds"] for point in view.points)
@@ -123,6 +126,12 @@ def _progress(store: Store, run: Run) -> None:
 
 
 def _curves(view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
+    """Draw what a run has computed so far: a sweep as its grid, other runs as curves."""
+    if grid.is_sweep(view.spec):
+        teacher = (view.result or {}).get("teacher") or _teacher(view)
+        sweep_view.show(view, teacher["accuracy"] if teacher else None)
+        return
+    others = [other for other in others if not grid.is_sweep(other.spec)]
     theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
     drawn = curves.curves(view.spec, view.points)
     for other in others:
@@ -158,6 +167,10 @@ def _accuracy(weights_sha256: str, data_sha256: str, split: data.Split, _logits:
 def result(view: shown.Shown) -> None:
     """Show the verdict in words, and the table of teacher and students."""
     assert view.result is not None
+    if grid.is_sweep(view.spec):
+        sweep_view.table(view)
+        _caption(view)
+        return
     comparisons = view.result["comparisons"]
     for comparison in comparisons:
         known = {name: comparison[name] for name in ("mean", "low", "high", "verdict", "seeds", "seeds_better")}
@@ -166,22 +179,38 @@ def result(view: shown.Shown) -> None:
             words = _("T = {T}: {verdict}", T=f"{comparison['temperature']:g}", verdict=words)
         st.markdown(f"#### {words}" if len(comparisons) == 1 else f"**{words}**", anchors=False)
     st.dataframe(_rows(view), hide_index=True, width="stretch")
+    _caption(view)
+
+
+def _caption(view: shown.Shown) -> None:
+    """Say what the interval is conditional on."""
     judged = _("validation images") if view.spec.evaluate_on == "validation" else _("test images")
+    how = (view.result or {}).get("settings", {})
+    if how.get("batch_order", strategy.BATCH_ORDER) != strategy.BATCH_ORDER:
+        st.caption(_("This run was made by an earlier kdviz: all its students, of every seed, saw the same batches."))
     st.caption(
         _(
-            "The interval counts seeds and {judged}; seeds differ in their initial weights, and all students of a run see the "
-            "same batches. "
+            "The interval counts seeds and {judged}. Seeds differ in their initial weights and in the order of the batches; the "
+            "students of one seed, distilled and hard-label, share both. "
             "One teacher and one training set are held fixed: it says nothing of others. ± is the standard deviation over seeds.",
             judged=judged,
         )
     )
+    if how.get("why"):
+        st.caption(
+            _(
+                "{students} students trained as {programs} program(s) in {seconds} s, {precision}, threads: {threads}, compiled: "
+                "{compiled}.",
+                students=len(view.spec.students), programs=how["programs"], seconds=f"{(view.result or {})['seconds']:.1f}",
+                precision=how["precision"], threads=how["threads"], compiled=_("yes") if how["compiled"] else _("no"),
+            ),
+            help=how["why"] if i18n.current() == "en" else None,  # as the worker logged it: not translated
+        )  # fmt: skip
 
 
 def _rows(view: shown.Shown) -> list[dict[str, Any]]:
     assert view.result is not None
     teacher = view.result["teacher"]
-    known = data.source(view.spec.dataset)
-    student = models.architecture(view.spec.student, known.shape, len(known.class_names))
     rows = [
         _row(
             _("teacher ({network})", network=view.spec.teacher),
@@ -203,7 +232,7 @@ def _rows(view: shown.Shown) -> list[dict[str, Any]]:
                 _spread([entry["errors"] for entry in entries], 1),
                 _spread([100 * entry["agreement"] for entry in entries], 1, "%"),
                 _spread([entry["kl"] for entry in entries], 3),
-                student.parameters,
+                entries[0]["parameters"],
             )
         )
     return rows

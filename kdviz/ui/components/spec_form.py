@@ -9,7 +9,7 @@ import streamlit as st
 from kdviz import data, spec, teachers
 from kdviz.errors import UserError
 from kdviz.i18n import _
-from kdviz.spec import KNOBS, RunSpec
+from kdviz.spec import GRID, KNOBS, RunSpec
 
 STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn"]
 FIRST = ("dataset", "teacher", "student", "temperature", "seeds", "epochs")
@@ -21,8 +21,13 @@ def key(name: str) -> str:
 
 def fill(values: RunSpec) -> None:
     """Put a spec into the widgets. Call before they are shown, or from a callback."""
-    for name, value in values.to_dict().items():
-        st.session_state[key(name)] = ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else value
+    for name in KNOBS:
+        value = getattr(values, name)
+        if name == "student":
+            value = list(value)
+        elif isinstance(value, tuple):
+            value = ", ".join(f"{v:g}" for v in value)
+        st.session_state[key(name)] = value
 
 
 def read() -> RunSpec | UserError:
@@ -30,7 +35,7 @@ def read() -> RunSpec | UserError:
     values: dict[str, Any] = {}
     for name, knob in KNOBS.items():
         value = st.session_state[key(name)]
-        if isinstance(knob.default, tuple):
+        if isinstance(knob.default, tuple) and not isinstance(value, list):
             value = [part.strip() for part in str(value).replace("，", ",").split(",") if part.strip()]
         values[name] = value
     try:
@@ -75,13 +80,16 @@ def _widget(name: str) -> None:
             st.session_state[key(name)] = networks[0]
         st.selectbox(label, networks or [st.session_state[key(name)]], key=key(name), help=help, width=width)
     elif name == "student":
-        known = dict.fromkeys([*STUDENTS, st.session_state[key(name)]])
-        st.selectbox(label, list(known), key=key(name), help=help, accept_new_options=True, width=width)
+        known = dict.fromkeys([*STUDENTS, *st.session_state[key(name)]])
+        st.multiselect(
+            label, list(known), key=key(name), help=help, accept_new_options=True, placeholder=_("none"), select_all=False,
+            width=width,
+        )  # fmt: skip
     elif meta["choices"]:
         st.selectbox(label, list(meta["choices"]), key=key(name), help=help, width=width)
     elif isinstance(knob.default, tuple):
         limits = {"label": label, "low": f"{meta['low']:g}", "high": f"{meta['high']:g}"}
-        label = _("{label} ({low} to {high})", **limits) if name == "temperature" else label
+        label = _("{label} ({low} to {high})", **limits) if name in GRID else label
         st.text_input(label, key=key(name), help=help, placeholder=_("none"), width=width)
     else:
         whole = isinstance(knob.default, int)
