@@ -30,8 +30,8 @@ ROOT = settings.ASSETS.parent
 TEACHER, SMALL, LARGE = "mlp-1200-1200", "mlp-30-30", "mlp-800-800"
 TEMPERATURES = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 50, 100)
 LIKE_THE_YARDSTICK: dict[str, Any] = dict(batch_size=128, learning_rate=0.001, schedule="constant", precision="fp32")
-EPOCHS = 3
-FAST: dict[str, Any] = dict(batch_size=256, learning_rate=0.002, schedule="linear", epochs=3)
+EPOCHS = 10
+FAST: dict[str, Any] = dict(batch_size=192, learning_rate=0.003, schedule="linear", epochs=5)
 """Settings of an 800-800 student that reach the test errors which the yardstick has after EPOCHS epochs, in less time."""
 
 Result = dict[str, Any]
@@ -139,8 +139,8 @@ def measure(measurement: Measurement) -> Result:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         began = time.perf_counter()
         env = {**os.environ, "PYTHONPATH": path}
-        if "tests.benchmarks.yardstick" in measurement.command and env.get("GOMP_SPINCOUNT") == settings.SPINS:
-            del env["GOMP_SPINCOUNT"]  # kdviz's own (settings.wait_briefly): the yardstick runs as PyTorch does by itself
+        if "tests.benchmarks.yardstick" in measurement.command:
+            env.pop("GOMP_SPINCOUNT", None)  # kdviz's own (settings.wait_briefly): the yardstick runs as PyTorch does by itself
         child = subprocess.Popen(measurement.command, stdout=out, stderr=err, env=env)  # noqa: S603
         try:
             _pid, status, usage = os.wait4(child.pid, 0)  # alone tells the memory of this child

@@ -102,7 +102,12 @@ def _workers() -> Iterator[tuple[Client, int]]:
         "nthreads": 1,
         "memory_limit": 0,
         "preload": ["kdviz.worker"],
-        "env": {"OMP_NUM_THREADS": str(wanted.threads), "GOMP_SPINCOUNT": settings.SPINS, "DASK_LOGGING__DISTRIBUTED": "warning"},
+        "env": {
+            "OMP_NUM_THREADS": str(wanted.threads),
+            "GOMP_SPINCOUNT": "5000",
+            "DASK_LOGGING__DISTRIBUTED": "warning",
+            "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+        },
         "dashboard": False,
     }
     slots = {f"train-{n}": {"cls": Nanny, "options": {**common, "resources": {"train": 1}}} for n in range(wanted.count)}

@@ -215,7 +215,7 @@ def forward(
             if not stacked:
                 x = x.transpose(0, 1).flatten(1, 2)
             x = F.conv2d(x, weight.flatten(0, 1), bias.flatten(), padding="same", groups=students if stacked else groups)
-            x = F.relu(x)
+            x = F.relu(x, inplace=True)
             if layer.pool:
                 x = F.max_pool2d(x, 2)
             stacked = True
@@ -232,7 +232,7 @@ def forward(
                 hidden.append(x)
             x = torch.baddbmm(bias[:, :, None], weight, x)
         if number < last:
-            x = F.relu(x)
+            x = F.relu(x, inplace=True)
             if dropout is not None and drawn is not None:
                 x = dropout(x, drawn[number + 1], number + 1)
     return x.mT

@@ -240,8 +240,9 @@ def train_teacher(
     ).to(chosen := choose_device(device))
     _per_epoch, steps = train.steps_of(len(learned.labels), recipe.batch_size, recipe.epochs)
     how = strategy.choose_for_teacher(
-        network, recipe.batch_size, steps, recipe.epochs, settings.workers().threads, chosen.type != "cpu"
-    )
+        network, recipe.batch_size, steps, recipe.epochs, settings.workers().threads,
+        dropout=recipe.dropout_hidden > 0, on_gpu=chosen.type != "cpu",
+    )  # fmt: skip
     settle(how)
     plan = train.Plan(
         network=network,

@@ -211,7 +211,7 @@ def _gradients(
             teacher = teacher[knobs.targets[:, None], batch.repeat_interleave(students // c.groups, 0)]
     labels = labels[batch]
     if images.ndim == 4:
-        images = images[batch]
+        images = images.index_select(0, batch.flatten()).view(*batch.shape, *images.shape[1:])  # half the time of images[batch]
     if any(isinstance(layer, models.Conv) for layer in c.network.layers):
         return _by_autograd(c, parameters, sums, knobs, images, labels, teacher, dropout, drawn)
     with torch.no_grad():

@@ -26,8 +26,8 @@ from kdviz.store import LeaseLost, Run, Store, open_store
 log = logging.getLogger("kdviz.worker")
 
 RENEW_SECONDS = 1.0
-SMALL_CHECKPOINT = 4_000_000
-CHECKPOINT_SECONDS = 10.0
+CHECKPOINT_SECONDS = {1_000_000: 0.0, 50_000_000: 2.0}
+"""Least seconds between two checkpoints of at most so many bytes; ten for larger ones."""
 
 
 def dask_setup(_worker: Any) -> None:
@@ -111,13 +111,13 @@ def _train(store: Store, claimed: Run, lease: Lease) -> None:
     prepared = run.prepare(claimed.spec, earlier=claimed.settings)
     checkpoint = store.checkpoint(claimed.id)
     size = 12 * sum(stack.plan.network.parameters * len(stack.students) for stack in prepared.stacks)
-    small = size < SMALL_CHECKPOINT
+    apart = next((seconds for limit, seconds in CHECKPOINT_SECONDS.items() if size <= limit), 10.0)
     where = {"host": platform.node(), "process": os.getpid(), "attempt": claimed.attempt}
     saved = time.monotonic()
     last = None
     for last in prepared.training(checkpoint, lease.should_stop):
         kept = None
-        if small or time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if time.monotonic() - saved >= apart:
             kept, saved = last.checkpoint(), time.monotonic()
         points = [asdict(point) for point in last.points]
         store.write(claimed.id, claimed.attempt, points, last.step, last.steps, kept, {**prepared.settings, **where})
