@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 import json
 import math
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from kdviz import data, run, stats, strategy, teachers, train, turns
 from kdviz.errors import InvalidValue, UnknownName
 from kdviz.spec import RunSpec
+from tests.sources import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -334,3 +337,15 @@ def test_a_teacher_taken_up_from_its_checkpoint_is_the_one_trained_at_a_stretch(
     assert torch.equal(whole.test_logits, again.test_logits)
     other = run.train_teacher("digits", "mlp-20", 2, RECIPE)[3]
     assert not torch.equal(whole.test_logits, other.test_logits)
+
+
+def test_every_thread_takes_the_smallest_numbers_for_zero() -> None:
+    # In a process of its own: threads take the setting over when they are made, and one made too early never does.
+    program = (
+        "import torch\nfrom kdviz import run\nfrom kdviz.spec import RunSpec\n"
+        "ready = run.prepare(RunSpec(student=('mlp-800-800',), seeds=1, epochs=1), earlier={'threads': 2})\n"
+        "print(torch.get_num_threads(), int((torch.full((4_000_000,), 1e-40) * 1.0).count_nonzero()))"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.split() == ["2", "0"]

@@ -55,6 +55,7 @@ def students(student: str, temperatures: list[float], compiled: bool, steps: int
 
 def teacher(network: str, compiled: bool, steps: int | None) -> dict[str, Any]:
     """Train a teacher for an epoch by its recipe, as run.train_teacher does; compiled, in bf16 where strategy would."""
+    run.flush_denormals()
     dataset, recipe = data.load("mnist"), teachers.recipe("mnist", network)
     torch.set_num_threads(settings.workers().threads)
     learned, judged = dataset.split(recipe.learns_from), dataset.split("test")
