@@ -40,8 +40,7 @@ def expected_images(spec: RunSpec) -> tuple[dict[float, int], int]:
 def expected_steps(spec: RunSpec) -> int:
     """Return the steps of all programs of a run."""
     images, _judging = expected_images(spec)
-    known = data.source(spec.dataset)
-    networks = {name: models.architecture(name, known.shape, len(known.class_names)) for name in spec.student}
+    networks = spec.networks
     students = spec.students
     firsts = [students[numbers[0]] for numbers in strategy.stacks(students, networks)]
     return sum(-(-images[first.fraction] // spec.batch_size) * spec.epochs for first in firsts)
@@ -58,8 +57,7 @@ def seconds(spec: RunSpec, fact: Callable[[str], Any]) -> float | None:
     calibration = fact(CALIBRATION)
     if calibration is None:
         return None
-    known = data.source(spec.dataset)
-    networks = {name: models.architecture(name, known.shape, len(known.class_names)) for name in spec.student}
+    networks = spec.networks
     images, judging = expected_images(spec)
     students, total = spec.students, 0.5
     for numbers in strategy.stacks(students, networks):

@@ -122,7 +122,7 @@ class RunSpec:
         for f in dataclasses.fields(self):
             object.__setattr__(self, f.name, _validated(f, getattr(self, f.name)))
         known = data.source(self.dataset)
-        networks = [models.architecture(name, known.shape, len(known.class_names)) for name in self.student]
+        networks = self.networks
         left = set(range(len(known.class_names))) - set(self.classes_left_out)
         for wrong in set(self.classes_left_out) - set(range(len(known.class_names))):
             raise InvalidValue(
@@ -139,12 +139,18 @@ class RunSpec:
                 N_("a run trains at most {most} students at once, got {asked}: use fewer seeds or fewer values in the lists"),
                 most=MAX_STUDENTS, asked=each * len(networks),
             )  # fmt: skip
-        needed = 4 * each * sum(network.bytes for network in networks)  # weights, gradients and two moments
+        needed = 4 * each * sum(network.bytes for network in networks.values())  # weights, gradients and two moments
         if needed > MAX_BYTES:
             raise InvalidValue(
                 N_("these students need {asked:.0f} GB of memory, a run takes at most {most:.0f}: use fewer or smaller ones"),
                 most=MAX_BYTES / 1e9, asked=needed / 1e9,
             )  # fmt: skip
+
+    @property
+    def networks(self) -> dict[str, models.Architecture]:
+        """Every student's network for this dataset, by name. Raises UnknownName."""
+        known = data.source(self.dataset)
+        return {name: models.architecture(name, known.shape, len(known.class_names)) for name in self.student}
 
     @property
     def settings(self) -> list[Setting]:

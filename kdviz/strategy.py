@@ -14,13 +14,14 @@ import os
 import shutil
 import sysconfig
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kdviz import data, models, settings
+from kdviz import models, settings
 from kdviz.spec import RunSpec, Student
 
 log = logging.getLogger("kdviz.strategy")
@@ -52,13 +53,13 @@ def stacks(students: Sequence[Student], networks: Mapping[str, models.Architectu
     that student and control still climb side by side; convolutions one by one, since stacked ones are slower than in turn.
     """
     together: dict[tuple[Any, ...], list[int]] = {}
+    alike = Counter((student.network, student.fraction) for student in students)
     for number, student in enumerate(students):
         key: tuple[Any, ...] = (student.network, student.fraction)
         network = networks[student.network]
-        alike = sum((other.network, other.fraction) == key for other in students)
         if convolutional(network):
             key = (*key, student.seed, number)
-        elif alike * network.parameters > STACK_PARAMETERS:
+        elif alike[student.network, student.fraction] * network.parameters > STACK_PARAMETERS:
             key = (*key, student.seed)
         together.setdefault(key, []).append(number)
     return list(together.values())
@@ -107,8 +108,7 @@ def choose(
     images: of the transfer set at each fraction; available: threads; compiling: auto, yes or no; earlier: the settings stored by
     an earlier attempt, whose choices are kept, since they decide the last bits of a result.
     """
-    known = data.source(spec.dataset)
-    networks = {name: models.architecture(name, known.shape, len(known.class_names)) for name in spec.student}
+    networks = spec.networks
     students, why = spec.students, []
     together = stacks(students, networks)
     firsts = [students[numbers[0]] for numbers in together]
