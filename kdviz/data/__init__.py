@@ -8,6 +8,7 @@ looked for in assets/datasets (shipped with kdviz) and then in KDVIZ_DATA/prepar
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,21 +33,51 @@ class Source:
     megabytes: int  # to download, 0 where it ships with a package
 
 
+OWN = re.compile("own-[a-z0-9-]{1,40}")
+"""The name of a dataset made of somebody's folder of images; no more is known of it than its prepared arrays say."""
 TEN_DIGITS = tuple("0123456789")
+STREET = (N_("pedestrian"), N_("dog"), N_("car"), N_("truck"))
+CLOTHES = (
+    N_("T-shirt"), N_("trousers"), N_("pullover"), N_("dress"), N_("coat"),
+    N_("sandal"), N_("shirt"), N_("sneaker"), N_("bag"), N_("ankle boot"),
+)  # fmt: skip
+THINGS = (
+    N_("airplane"), N_("automobile"), N_("bird"), N_("cat"), N_("deer"),
+    N_("dog"), N_("frog"), N_("horse"), N_("ship"), N_("truck"),
+)  # fmt: skip
 SOURCES = {
     source.name: source
     for source in (
         Source("digits", (8, 8, 1), TEN_DIGITS, 0),
+        Source("street", (32, 32, 3), STREET, 0),
         Source("mnist", (28, 28, 1), TEN_DIGITS, 12),
+        Source("fashion-mnist", (28, 28, 1), CLOTHES, 31),
+        Source("cifar10", (32, 32, 3), THINGS, 171),
     )
 }
 
 
 def source(name: object) -> Source:
     """Return what is known of a dataset. Raises UnknownName, listing the known ones."""
-    if not isinstance(name, str) or name not in SOURCES:
-        raise UnknownName(N_("unknown dataset {name}; known: {known}"), name=quoted(name, 80), known=list(SOURCES))
-    return SOURCES[str(name)]
+    if isinstance(name, str):
+        if name in SOURCES:
+            return SOURCES[name]
+        if OWN.fullmatch(name) and (folder := prepared_folder(name)) is not None:
+            opened = _open(folder, (folder / "meta.json").stat().st_mtime_ns)
+            return Source(name, opened.shape, opened.class_names, 0)
+    raise UnknownName(N_("unknown dataset {name}; known: {known}"), name=quoted(name, 80), known=names())
+
+
+def names() -> list[str]:
+    """Return the names of all datasets: kdviz's own, then those made of folders on this machine."""
+    prepared = settings.data_folder() / "prepared"
+    folders = sorted(prepared.glob("own-*/meta.json")) if prepared.is_dir() else []
+    return [*SOURCES, *(file.parent.name for file in folders if OWN.fullmatch(file.parent.name))]
+
+
+def title(name: str) -> str:
+    """Return what a reader calls a dataset: its name, without the mark of a folder of their own."""
+    return name.removeprefix("own-")
 
 
 @dataclass(frozen=True)
@@ -73,6 +104,8 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     sha256: str
+    copy: str = ""  # which copy of a published dataset this is, where there are several
+    shapes: np.ndarray | None = None  # of street: (n,) float32, see kdviz.data.street
 
     def slice(self, split: Split) -> slice:
         """Return where a split lies in the arrays; `training` is train and validation together."""
@@ -124,7 +157,8 @@ def _open(folder: Path, _modified: int) -> Dataset:
             raise ValueError(f"{len(pixels)} images, {len(labels)} labels, {sum(counts)} expected")
         return Dataset(
             meta["name"], pixels, labels, tuple(meta["class_names"]), counts,
-            tuple(meta["mean"]), tuple(meta["std"]), meta["sha256"],
+            tuple(meta["mean"]), tuple(meta["std"]), meta["sha256"], meta.get("copy", ""),
+            np.load(folder / "shapes.npy", mmap_mode="r") if (folder / "shapes.npy").is_file() else None,
         )  # fmt: skip
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise DataUnavailable(
