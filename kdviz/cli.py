@@ -53,14 +53,18 @@ def parser() -> Parser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     command = commands.add_parser("data", help="fetch or check a dataset and prepare it")
-    command.add_argument("name", metavar="NAME", help=", ".join(data.SOURCES))
+    which = command.add_mutually_exclusive_group(required=True)
+    which.add_argument("name", metavar="NAME", nargs="?", help=", ".join(data.SOURCES))
+    which.add_argument("--folder", type=Path, metavar="PATH", help="make a dataset of your own images, a folder for each class")
+    command.add_argument("--name", dest="called", metavar="NAME", help="what to call it (default: as the folder)")
     command.set_defaults(run=_data)
 
     command = commands.add_parser("teacher", help="train a teacher, or list those there are")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     action = actions.add_parser("train", help="train, write weights and card")
     action.add_argument("--data", required=True, metavar="NAME", help=", ".join(data.SOURCES))
-    action.add_argument("--network", default="cnn", metavar="NAME", help="linear, mlp-A-B or cnn (default: %(default)s)")
+    networks = "linear, mlp-A-B, cnn or cnn-A-B-C; -x5 behind it trains five that answer together (default: one that suits)"
+    action.add_argument("--network", metavar="NAME", help=networks)
     action.add_argument("--epochs", type=int, metavar="N", help="passes over the training images (default: the recipe's)")
     action.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of weights, batches and regularisation (default: %(default)s)"
@@ -142,21 +146,39 @@ def _print(message: str) -> None:
 def _data(parsed: argparse.Namespace) -> None:
     from kdviz.data.prepare import prepare
 
+    if parsed.folder is not None:
+        _own_data(parsed.folder, parsed.called)
+        return
     known = data.source(parsed.name)
     folder = data.prepared_folder(known.name)
     if folder is None:
         _print(f"looking in {settings.data_folder()}")
     prepared = prepare(known.name, lambda stage, share: _print(f"{stage}: {share:.0%}"))
-    where = data.prepared_folder(known.name)
-    train, validation, test = prepared.counts
-    print(
-        f"{known.name}: {train} train, {validation} validation, {test} test images "
-        f"of {len(prepared.class_names)} classes, in {where}"
-    )
+    _print_counts(prepared)
     for card in teachers.cards():
         if card.dataset == known.name:
             teachers.logits(card, prepared)
             print(f"logits of {card.name} are ready")
+
+
+def _own_data(given: Path, called: str | None) -> None:
+    from kdviz.data import folder
+    from kdviz.data.prepare import ensure_nearness, prepare_folder
+
+    for fault in folder.inspect(given, lambda share: _print(f"looking at the images: {share:.0%}")).faults:
+        _print(str(fault))
+    name = folder.identifier(called or given.resolve().name, data.names())
+    prepared = prepare_folder(name, given, lambda stage, share: _print(f"{stage}: {share:.0%}"))
+    ensure_nearness(prepared)
+    _print_counts(prepared)
+
+
+def _print_counts(prepared: data.Dataset) -> None:
+    train, validation, test = prepared.counts
+    print(
+        f"{prepared.name}: {train} train, {validation} validation, {test} test images "
+        f"of {len(prepared.class_names)} classes, in {data.prepared_folder(prepared.name)}"
+    )
 
 
 def _teacher_list(parsed: argparse.Namespace) -> None:
@@ -165,62 +187,49 @@ def _teacher_list(parsed: argparse.Namespace) -> None:
         print(json.dumps([{**asdict(card), "folder": str(card.folder)} for card in cards]))
         return
     for card in cards:
+        several = (
+            f"{card.members} members ({', '.join(map(str, card.member_errors or []))} errors) of " if card.members > 1 else ""
+        )
         print(
-            f"{card.name}: {card.accuracy:.2%} ({card.errors} errors of {card.test_images}), {card.parameters:,} parameters, "
-            f"{card.multiply_adds:,} multiply-adds, {card.bytes / 1e6:.1f} MB, seed {card.seed}, {card.date}"
+            f"{card.name}: {card.accuracy:.2%} ({card.errors} errors of {card.test_images}), {several}"
+            f"{card.parameters:,} parameters, {card.multiply_adds:,} multiply-adds, {card.bytes / 1e6:.1f} MB, seed {card.seed}, "
+            f"{card.date}{f', data: {card.copy}' if card.copy else ''}"
         )
     if not cards:
         print("no teachers yet; train one with `python -m kdviz teacher train --data digits`")
 
 
 def _teacher_train(parsed: argparse.Namespace) -> None:
-    from dataclasses import replace
-
-    known = data.source(parsed.data)
-    recipe = teachers.recipe(known.name, parsed.network)
-    if parsed.epochs is not None:
-        if not 1 <= parsed.epochs <= 10_000:
-            raise InvalidValue(N_("epochs must be from {low} to {high}, got {value}"), low=1, high=10_000, value=parsed.epochs)
-        recipe = replace(recipe, epochs=parsed.epochs)
-    from kdviz import run
+    asked = {name: getattr(parsed, name) for name in ("network", "epochs", "seed") if getattr(parsed, name) is not None}
+    teacher = spec.TeacherSpec(dataset=parsed.data, **{"network": spec.defaults(parsed.data)["teacher"], **asked})
+    from kdviz import teacher_run
 
     folder = parsed.to or settings.data_folder() / "teachers"
-    name = f"{known.name}-{parsed.network}"
-    kept = folder / f".{name}-{parsed.seed}{'-held-out' if parsed.hold_out else ''}.checkpoint"
+    kept = folder / f".{teacher.name}-{teacher.seed}{'-held-out' if parsed.hold_out else ''}.checkpoint"
     folder.mkdir(parents=True, exist_ok=True)
-    saved = time.monotonic()
-
-    def report(evaluation: Any) -> None:
-        nonlocal saved
-        point = evaluation.points[0]
-        _print(f"epoch {point.epoch:g} of {recipe.epochs}: {point.errors} errors, {point.seconds:.0f} s")
-        if time.monotonic() - saved > 20 and evaluation.step < evaluation.steps:
-            scratch = kept.with_suffix(".part")
-            scratch.write_bytes(evaluation.checkpoint())
-            scratch.replace(kept)
-            saved = time.monotonic()
-
     checkpoint = kept.read_bytes() if kept.is_file() else None
     if checkpoint:
         _print(f"taking up {kept}")
-    dataset, network, recipe, last = run.train_teacher(
-        known.name, parsed.network, parsed.seed, recipe, parsed.device, checkpoint, report, parsed.hold_out
-    )
+    training = teacher_run.prepare(teacher, parsed.device, hold_out=parsed.hold_out)
+    _print(f"{training.settings['images']:,} images, {training.recipe.epochs} epochs: {training.settings['why']}")
+    saved, last = time.monotonic(), None
+    for last in training.training(checkpoint):
+        for point in last.points:
+            _print(f"network {point.student}, epoch {point.epoch:.2f}: {point.errors} errors, {point.seconds:.0f} s")
+        if not last.points:
+            _print(f"step {last.step:,} of {last.steps:,}, {last.seconds:.0f} s")
+        if time.monotonic() - saved > 20 and not last.complete:
+            scratch = kept.with_suffix(".part")
+            scratch.write_bytes(last.checkpoint())
+            scratch.replace(kept)
+            saved = time.monotonic()
     kept.unlink(missing_ok=True)
-    point = last.points[0]
+    assert last is not None  # a training always yields its end
+    ended = teacher_run.result(training, last)["teacher"]
     if parsed.hold_out:
-        print(json.dumps(asdict(point)) if parsed.json else f"{name}: {point.errors} errors on the validation images")
+        print(json.dumps(ended) if parsed.json else f"{teacher.name}: {ended['errors']} errors on the validation images")
         return
-    import numpy
-    import torch
-
-    card = teachers.save(
-        folder, last.parameters, name=name, dataset=known.name, network=network.name, seed=parsed.seed,
-        accuracy=point.accuracy, errors=point.errors, test_images=last.test_logits.shape[1], parameters=network.parameters,
-        multiply_adds=network.multiply_adds, bytes=network.bytes, recipe=asdict(recipe), data_sha256=dataset.sha256,
-        date=datetime.date.today().isoformat(), seconds=round(point.seconds, 1),
-        versions={"torch": torch.__version__, "numpy": numpy.__version__, "python": sys.version.split()[0]},
-    )  # fmt: skip
+    card = teacher_run.save(training, last, folder)
     if parsed.json:
         print(json.dumps({**asdict(card), "folder": str(card.folder)}))
     else:

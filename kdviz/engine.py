@@ -38,6 +38,7 @@ STATE = "engine"  # the fact in the store that says how the engine is
 STATE_SECONDS = 1.0
 SILENT_SECONDS = 5.0
 IDLE_SECONDS = 60.0
+QUESTIONS_AT_ONCE = 2
 STARTING_SECONDS = 60.0  # an engine is believed to be starting for this long before it says so itself
 
 
@@ -111,7 +112,8 @@ def _workers() -> Iterator[tuple[Client, int]]:
         "dashboard": False,
     }
     slots = {f"train-{n}": {"cls": Nanny, "options": {**common, "resources": {"train": 1}}} for n in range(wanted.count)}
-    slots["questions"] = {"cls": Nanny, "options": {**common, "resources": {"question": 1}}}
+    # Two threads: a quick question is answered while a long one is at work.
+    slots["questions"] = {"cls": Nanny, "options": {**common, "nthreads": 2, "resources": {"question": 2}}}
     scheduler = {
         "cls": Scheduler,
         "options": {
@@ -137,6 +139,7 @@ class Dispatcher:
         self.store, self.client, self.slots = store, client, slots
         self.training: dict[tuple[str, int], Future[Any]] = {}
         self.answering: dict[tuple[str, int], Future[Any]] = {}
+        self.long: set[tuple[str, int]] = set()
         self.ready: float | None = None
         self.calibration: Future[Any] | None = None
         self.calibrated = store.fact(pace.CALIBRATION) is not None
@@ -178,7 +181,13 @@ class Dispatcher:
                 worker.train_run, self.store.url, run.id, run.attempt,
                 key=f"run-{run.id}-{run.attempt}", resources={"train": 1}, pure=False,
             )  # fmt: skip
-        if not self.answering and (question := self.store.claim_question()) is not None:
+        long = self.long & self.answering.keys()
+        while (
+            len(self.answering) < QUESTIONS_AT_ONCE
+            and (question := self.store.claim_question(except_kinds=worker.LONG if long else ())) is not None
+        ):
+            if question.kind in worker.LONG:
+                self.long = long = {(question.id, question.attempt)}
             self.answering[question.id, question.attempt] = self.client.submit(
                 worker.answer_question, self.store.url, question.id, question.attempt,
                 key=f"question-{question.id}-{question.attempt}", resources={"question": 1}, pure=False,

@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kdviz import data, models, strategy
+from kdviz import data, models, strategy, teachers
 from kdviz.errors import DataUnavailable
-from kdviz.spec import RunSpec
+from kdviz.spec import RunSpec, TeacherSpec
 
 CALIBRATION = "calibration"
 
 
-def key(spec: RunSpec) -> str:
+def key(spec: RunSpec | TeacherSpec) -> str:
     """Return the name under which the speed of runs like this one is kept: what a step's work depends on."""
+    if isinstance(spec, TeacherSpec):
+        return f"pace/teacher/{spec.name}"
     of_each = len(spec.temperature) * len(spec.soft_weight)
     work = (spec.student, spec.fraction, of_each, spec.seeds, spec.batch_size, spec.optimizer, spec.precision)
     return f"pace/{spec.dataset}/{hashlib.sha256(repr(work).encode()).hexdigest()[:20]}"
@@ -71,6 +73,26 @@ def seconds(spec: RunSpec, fact: Callable[[str], Any]) -> float | None:
         if steps * step / 11 < 6 * judging * each / 3:
             total += 6 * judging * each / 3
     return total
+
+
+def teacher_seconds(spec: TeacherSpec, fact: Callable[[str], Any]) -> float | None:
+    """Return the seconds a teacher's training is expected to take, or None where nothing was measured yet."""
+    try:
+        train, validation, _test = data.load(spec.dataset).counts
+    except DataUnavailable:
+        return None
+    recipe = teachers.recipe(spec.dataset, spec.architecture.name, train + validation)
+    images = train if recipe.learns_from == "train" else train + validation
+    steps = -(-images // recipe.batch_size) * (spec.epochs or recipe.epochs) * len(spec.students)
+    like, calibration = fact(key(spec)), fact(CALIBRATION)
+    if like is not None:
+        return float(like) * steps
+    if calibration is None:
+        return None
+    network = spec.architecture
+    kind = "conv" if strategy.convolutional(network) else "dense"
+    overhead = calibration["overhead"] * (6 if kind == "conv" else 1)
+    return float(steps * (overhead + calibration[kind] * network.multiply_adds * recipe.batch_size))
 
 
 def calibrate(threads: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ written differs. Knows no store and no page.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -17,10 +18,9 @@ from kdviz import data, models, settings, stats, strategy, teachers, train, turn
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
-from kdviz.spec import RunSpec, Student
+from kdviz.spec import RunSpec
 
 TRANSFER_SEED = 2015
-TEACHER_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -175,6 +175,28 @@ def teacher_facts(prepared: Prepared) -> dict[str, Any]:
     }
 
 
+def kept(prepared: Prepared, last: turns.Progress) -> list[dict[str, bytes]]:
+    """Return what is kept of each student: weights (safetensors), logits on the images that judge and which of those are
+    answered rightly (npy)."""
+    import safetensors.torch
+
+    correct, logits = correctness(last, prepared), last.test_logits()
+    return [
+        {
+            "weights": safetensors.torch.save({key: t.contiguous().cpu() for key, t in last.parameters(s).items()}),
+            "test_logits": _npy(logits[s].float().cpu().numpy()),
+            "correct": _npy(np.packbits(correct[s])),
+        }
+        for s in range(len(correct))
+    ]
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
 def correctness(progress: turns.Progress, prepared: Prepared) -> np.ndarray:
     """Return which test images each student answers rightly: (S, n) bool."""
     right: np.ndarray = (progress.test_logits().argmax(-1) == prepared.judges.test_labels).cpu().numpy()
@@ -215,58 +237,3 @@ def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
         "comparisons": comparisons,
         "settings": prepared.settings,
     }
-
-
-def train_teacher(
-    dataset_name: str,
-    network_name: str,
-    seed: int = TEACHER_SEED,
-    recipe: teachers.Recipe | None = None,
-    device: str = "auto",
-    checkpoint: bytes | None = None,
-    on_evaluation: Callable[[train.Evaluation], None] = lambda evaluation: None,
-    hold_out: bool = False,
-) -> tuple[data.Dataset, models.Architecture, teachers.Recipe, train.Evaluation]:
-    """Train one network on a dataset's labels by its recipe; the evaluation returned is the last.
-
-    hold_out: train on the train split and judge on the validation images (to choose a recipe); otherwise train on the split
-    of the recipe and judge on the test images.
-    """
-    flush_denormals()
-    dataset = prepare_data(dataset_name)
-    network = models.architecture(network_name, dataset.shape, len(dataset.class_names))
-    recipe = recipe or teachers.recipe(dataset.name, network.name)
-    learned = dataset.split("train" if hold_out else recipe.learns_from)
-    judged = dataset.split("validation" if hold_out else "test")
-    material = train.Material(
-        inputs=models.inputs(learned.pixels, dataset.mean, dataset.std),
-        labels=torch.from_numpy(np.array(learned.labels)),
-        teacher_logits=None,
-        test_inputs=models.inputs(judged.pixels, dataset.mean, dataset.std),
-        test_labels=torch.from_numpy(np.array(judged.labels)),
-        test_teacher_logits=None,
-    ).to(chosen := choose_device(device))
-    _per_epoch, steps = train.steps_of(len(learned.labels), recipe.batch_size, recipe.epochs)
-    how = strategy.choose_for_teacher(
-        network, recipe.batch_size, steps, recipe.epochs, settings.workers().threads,
-        dropout=recipe.dropout_hidden > 0, on_gpu=chosen.type != "cpu",
-    )  # fmt: skip
-    settle(how)
-    plan = train.Plan(
-        network=network,
-        students=[Student("hard_labels", None, seed, 0.0, 1.0)],
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        schedule="linear",
-        recipe=recipe,
-        evaluations=recipe.epochs,
-        precision=how.precision,  # type: ignore[arg-type]
-        compiled=how.compiled,
-    )
-    last = None
-    for last in train.train(plan, material, checkpoint):
-        on_evaluation(last)
-    if last is None:
-        raise InvalidValue(N_("this teacher's training was already complete: delete its checkpoint to train again"))
-    return dataset, network, recipe, last

@@ -1,4 +1,4 @@
-"""RunSpec: everything a run depends on, each knob once, with its default, range and unit.
+"""RunSpec: everything a run depends on, each knob once, with its default, range and unit; TeacherSpec: of a teacher's training.
 
 The command line's options, the page's widgets, the JSON in the store and the link are all made from this one table, and all
 are validated by it. Knows neither torch nor pages.
@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -26,6 +27,9 @@ GRID = ("temperature", "student", "soft_weight", "fraction")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
 MAX_STUDENTS = 1024
 MAX_BYTES = 4_000_000_000
+TEACHER, MAX_MEMBERS = "teacher", 10
+OWN, OWN_TEACHER = "own", "cnn-32-64-64"
+"""The key of `by_dataset` for all datasets made of somebody's folder; and the network of which a teacher is trained there."""
 
 
 def knob(
@@ -79,11 +83,16 @@ class Setting(NamedTuple):
 class RunSpec:
     """What a run trains and compares. Construction validates: UnknownName or InvalidValue, one sentence each."""
 
-    dataset: str = knob("digits", N_("Dataset"), N_("the images"), choices=tuple(data.SOURCES))
-    teacher: str = knob("cnn", N_("Teacher"), N_("a trained network of this dataset"))
+    dataset: str = knob("digits", N_("Dataset"), N_("the images"))
+    teacher: str = knob(
+        "cnn", N_("Teacher"), N_("a trained network of this dataset"),
+        by_dataset={"street": "cnn-16-32-32", "fashion-mnist": OWN_TEACHER, "cifar10": "cnn-64-256-256", OWN: OWN_TEACHER},
+    )  # fmt: skip
     student: tuple[str, ...] = knob(
-        ("mlp-30-30",), N_("Student"), N_("linear, mlp-A-B (hidden layers of A and B units) or cnn; a list trains each")
-    )
+        ("mlp-30-30",), N_("Student"),
+        N_("linear, mlp-A-B (hidden layers of A and B units), cnn or cnn-A-B-C (blocks of convolutions); a list trains each"),
+        by_dataset={"cifar10": ("cnn-16-32-32",), OWN: ("cnn-16-32-32",)},
+    )  # fmt: skip
     temperature: tuple[float, ...] = knob(
         (4.0,), N_("Temperature T"), N_("how far the teacher's answer is softened; a list trains a student for each"),
         *TEMPERATURE_RANGE,
@@ -96,8 +105,23 @@ class RunSpec:
         0.1, N_("Weight of the hard labels"), N_("multiplies the hard term of the distilled student"), 0, 1000
     )
     seeds: int = knob(5, N_("Seeds"), N_("students of each condition; a difference needs at least two"), 1, 32)
-    epochs: int = knob(100, N_("Epochs"), N_("passes over the transfer set"), 1, 1000, by_dataset={"mnist": 10})
-    batch_size: int = knob(32, N_("Batch size"), N_("images of one step"), 1, 4096, unit=N_("images"), by_dataset={"mnist": 128})
+    epochs: int = knob(
+        100,
+        N_("Epochs"),
+        N_("passes over the transfer set"),
+        1,
+        1000,
+        by_dataset={"mnist": 10, "street": 10, "fashion-mnist": 10, "cifar10": 10, OWN: 30},
+    )
+    batch_size: int = knob(
+        32,
+        N_("Batch size"),
+        N_("images of one step"),
+        1,
+        4096,
+        unit=N_("images"),
+        by_dataset={"mnist": 128, "street": 128, "fashion-mnist": 128, "cifar10": 128},
+    )
     learning_rate: float = knob(0.001, N_("Learning rate"), N_("step size of the optimizer, the same for all"), 1e-6, 10)
     optimizer: str = knob("adam", N_("Optimizer"), N_("how the weights are updated"), choices=("adam", "sgd"))
     schedule: str = knob(
@@ -107,6 +131,7 @@ class RunSpec:
     fraction: tuple[float, ...] = knob(
         (1.0,), N_("Fraction of the images"),
         N_("share of the training images that students see, every class in proportion; a list trains each"), 0.001, 1,
+        by_dataset={"cifar10": (0.1,)},
     )  # fmt: skip
     classes_left_out: tuple[int, ...] = knob(
         (), N_("Classes left out"), N_("classes whose images no student sees, by number"), 0, 999
@@ -119,9 +144,9 @@ class RunSpec:
     precision: str = knob("auto", N_("Precision"), N_("arithmetic of the training step"), choices=("auto", "fp32", "bf16"))
 
     def __post_init__(self) -> None:
+        known = data.source(self.dataset)
         for f in dataclasses.fields(self):
             object.__setattr__(self, f.name, _validated(f, getattr(self, f.name)))
-        known = data.source(self.dataset)
         networks = self.networks
         left = set(range(len(known.class_names))) - set(self.classes_left_out)
         for wrong in set(self.classes_left_out) - set(range(len(known.class_names))):
@@ -198,6 +223,75 @@ class RunSpec:
         return cls(**{**defaults(values.get("dataset", "digits")), **values})
 
 
+KNOBS = {f.name: f for f in dataclasses.fields(RunSpec)}
+
+
+@dataclass(frozen=True)
+class TeacherSpec:
+    """The training of a teacher, a run like any other. Construction validates, as RunSpec's does.
+
+    epochs: None for those of the recipe (kdviz.teachers.recipe).
+    """
+
+    dataset: str = field(default="digits", metadata=KNOBS["dataset"].metadata)
+    network: str = knob(
+        "cnn", N_("Network"), N_("linear, mlp-A-B, cnn or cnn-A-B-C; -x5 behind it trains five that answer together"),
+        by_dataset=KNOBS["teacher"].metadata["by_dataset"],
+    )  # fmt: skip
+    epochs: int | None = knob(None, N_("Epochs"), N_("passes over the training images; none for those of the recipe"), 1, 10_000)
+    seed: int = knob(0, N_("Seed"), N_("decides initial weights, batches and what is drawn for regularisation"), 0, 2**31 - 100)
+
+    def __post_init__(self) -> None:
+        known = data.source(self.dataset)
+        network, members = teacher_members(self.network)
+        if not 1 <= members <= MAX_MEMBERS:
+            raise InvalidValue(
+                N_("members must be from {low} to {high}, got {value}"), low=1, high=MAX_MEMBERS, value=members
+            )  # fmt: skip
+        models.architecture(network, known.shape, len(known.class_names))
+        for name in ("epochs", "seed"):
+            meta, value = self.__dataclass_fields__[name].metadata, getattr(self, name)
+            if value is not None:
+                object.__setattr__(
+                    self, name, _number(Message(name, meta["label"]), value, meta["low"], meta["high"], whole=True)
+                )
+
+    @property
+    def name(self) -> str:
+        """The name of the teacher that comes out."""
+        return f"{self.dataset}-{self.network}"
+
+    @property
+    def architecture(self) -> models.Architecture:
+        known = data.source(self.dataset)
+        return models.architecture(teacher_members(self.network)[0], known.shape, len(known.class_names))
+
+    @property
+    def students(self) -> list[Student]:
+        """The networks that are trained, the members of an ensemble by seed: hard labels teach them all."""
+        network, members = teacher_members(self.network)
+        return [Student("hard_labels", None, self.seed + member, 0.0, 1.0, network) for member in range(members)]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": TEACHER, **vars(self)}
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict())
+
+
+def teacher_members(name: str) -> tuple[str, int]:
+    """Return the network of a teacher's name and how many of them answer together: `cnn-x5` -> (`cnn`, 5)."""
+    match = re.fullmatch(r"(.+)-x([0-9]{1,3})", str(name))
+    return (match[1], int(match[2])) if match else (str(name), 1)
+
+
+def from_dict(values: Mapping[str, Any]) -> RunSpec | TeacherSpec:
+    """Build the spec of a run of either kind from JSON values."""
+    if values.get("kind") == TEACHER:
+        return TeacherSpec(**{name: value for name, value in values.items() if name != "kind"})
+    return RunSpec.from_dict(values)
+
+
 @lru_cache(maxsize=64)
 def _students(spec: RunSpec) -> tuple[Student, ...]:
     seeds, students = range(spec.seeds), []
@@ -218,12 +312,10 @@ def _members(spec: RunSpec) -> dict[tuple[Any, ...], list[int]]:
     return members
 
 
-KNOBS = {f.name: f for f in dataclasses.fields(RunSpec)}
-
-
 def defaults(dataset: Any) -> dict[str, Any]:
     """Return every knob's default for a dataset."""
-    chosen = {name: f.metadata["by_dataset"].get(str(dataset), f.default) for name, f in KNOBS.items()}
+    group = OWN if data.OWN.fullmatch(str(dataset)) else str(dataset)
+    chosen = {name: f.metadata["by_dataset"].get(group, f.default) for name, f in KNOBS.items()}
     return {**chosen, "dataset": dataset}
 
 

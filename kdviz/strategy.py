@@ -152,14 +152,17 @@ def choose(
 
 
 def choose_for_teacher(
-    network: models.Architecture, batch: int, steps: int, evaluations: int, available: int, dropout: bool, on_gpu: bool = False
-) -> Strategy:
+    network: models.Architecture, batch: int, steps: int, evaluations: int, available: int, dropout: bool, on_gpu: bool = False,
+    earlier: Mapping[str, Any] | None = None,
+) -> Strategy:  # fmt: skip
     """Return how a teacher trains here: one network, by its recipe's batch size and steps, judged so many times."""
     threads = threads_for(network, 1, batch, available)
     precision, why_precision = choose_precision("auto", [network])
     saved = 0.0 if dropout else steps * _saved_by_compiling(network, 1)  # with dropout 15.5 ms a step, and eager 15.5 (measured)
     compiled, why_compiled = choose_compiling("auto", [network], saved, COMPILE_SECONDS, on_gpu)
     why = f"{threads} thread(s); {why_precision}; {why_compiled}"
+    if earlier is not None:
+        precision, compiled, threads, why = (earlier[name] for name in ("precision", "compiled", "threads", "why"))
     log.info("%s", why)
     return Strategy([[0]], [evaluations], compiled, precision, threads, why)
 

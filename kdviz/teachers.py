@@ -1,6 +1,7 @@
 """Trained teachers: weights as safetensors, a model card (JSON) beside them; to load is to verify. And how they are trained.
 
-A teacher's name is its dataset and its network, `mnist-cnn`; within a dataset the network alone is enough. Teachers lie in
+A teacher's name is its dataset and its network, `mnist-cnn`; within a dataset the network alone is enough. Several networks
+that answer together are an ensemble, `mnist-cnn-x5`: its logits are its members' averaged ones. Teachers lie in
 assets/teachers (shipped) and KDVIZ_DATA/teachers (trained here, found first). Their logits over a whole dataset are computed
 once and kept under the hashes of weights and data. Listing teachers and reading logits needs no torch.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,8 +31,10 @@ if TYPE_CHECKING:
 class Recipe:
     """How a teacher is trained.
 
-    jitter: pixels an image is shifted by at most; max_norm: of a hidden unit's incoming weights, 0 for none; learns_from: the
-    split, `train` where the validation images are to stay unseen, `training` for train and validation together.
+    jitter: pixels an image is shifted by at most; flip: every image is mirrored in every other epoch; cutout: side of a square
+    that is greyed out, 0 for none (both at most a quarter of the picture's side); max_norm: of a hidden unit's incoming weights,
+    0 for none; learns_from: the split, `train` where the validation images are to stay unseen, `training` for train and
+    validation together.
     """
 
     epochs: int
@@ -41,22 +45,39 @@ class Recipe:
     jitter: int = 0
     max_norm: float = 0.0
     learns_from: data.Split = "training"
+    optimizer: str = "adam"
+    flip: bool = False
+    cutout: int = 0
 
 
-def recipe(dataset: str, network: str) -> Recipe:
-    """Return the recipe a network is trained by, frozen before its test errors were read."""
-    if dataset == "mnist":
-        if network == "cnn":
-            return Recipe(24, 128, 1e-3, dropout_hidden=0.4, jitter=2)
+def recipe(dataset: str, network: str, images: int) -> Recipe:
+    """Return the recipe a network is trained by on so many images, frozen before its test errors were read."""
+    if dataset == "mnist" and network.startswith("mlp"):
         return Recipe(200, 256, 1e-3, dropout_inputs=0.2, dropout_hidden=0.5, jitter=2, max_norm=2.0)
-    if network == "cnn":
+    if dataset == "mnist" and network == "cnn":
+        return Recipe(24, 128, 1e-3, dropout_hidden=0.4, jitter=2)
+    if dataset in ("mnist", "street") and network.startswith("cnn-"):
+        return Recipe(12 if dataset == "mnist" else 10, 500, 0.14, jitter=2, optimizer="muon")
+    if dataset == "digits" and network == "cnn":
         return Recipe(120, 64, 2e-3, dropout_inputs=0.1, dropout_hidden=0.5, jitter=1, learns_from="train")
-    return Recipe(120, 64, 1e-3, dropout_hidden=0.2 if network != "linear" else 0.0, jitter=1, learns_from="train")
+    if dataset == "digits" and network.startswith("cnn-"):
+        return Recipe(60, 50, 0.05, jitter=1, learns_from="train", optimizer="muon")
+    if dataset == "digits":
+        return Recipe(120, 64, 1e-3, dropout_hidden=0.2 if network != "linear" else 0.0, jitter=1, learns_from="train")
+    # Few images need more epochs, smaller batches and, as those are noisier, smaller steps.
+    epochs, batch_size, step = (30, 1000, 0.2) if images >= 20_000 else (40, 250, 0.1) if images >= 3_000 else (60, 50, 0.05)
+    if network.startswith("cnn-"):
+        return Recipe(epochs, batch_size, step, jitter=4, flip=True, cutout=8, optimizer="muon")
+    return Recipe(epochs, min(batch_size, 128), 1e-3, dropout_hidden=0.4 if network != "linear" else 0.0, jitter=2)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A model card. accuracy (0..1) and errors are on the test images of the dataset with this data_sha256."""
+    """A model card. accuracy (0..1) and errors are on the test images of the dataset with this data_sha256.
+
+    members: how many networks answer together, each with these parameters, multiply_adds and bytes, seeds from `seed` on, and
+    these member_errors; copy: which copy of the dataset, where there are several.
+    """
 
     name: str
     dataset: str
@@ -75,6 +96,14 @@ class Card:
     seconds: float
     versions: dict[str, str]
     folder: Path
+    members: int = 1
+    member_errors: list[int] | None = None
+    copy: str = ""
+
+    @property
+    def short(self) -> str:
+        """The teacher's name within its dataset: `cnn`, `cnn-x5`."""
+        return self.network if self.members == 1 else f"{self.network}-x{self.members}"
 
 
 def folders() -> list[Path]:
@@ -101,12 +130,17 @@ def _read_card(file: Path, _modified: int) -> Card:
         ) from None
 
 
+def of(dataset: str) -> list[Card]:
+    """Return the cards of a dataset's teachers, by name."""
+    return [card for card in cards() if card.dataset == dataset]
+
+
 def find(dataset: str, name: object) -> Card:
     """Return the card of a dataset's teacher, by network (`cnn`) or full name (`digits-cnn`). Raises UnknownName."""
     data.source(dataset)
-    known = [card for card in cards() if card.dataset == dataset]
+    known = of(dataset)
     for card in known:
-        if name in (card.name, card.network):
+        if name in (card.name, card.short):
             return card
     sentence = N_("unknown teacher of {dataset} {name}; known: {known}")
     if not known:
@@ -114,13 +148,13 @@ def find(dataset: str, name: object) -> Card:
             "unknown teacher of {dataset} {name}; known: none yet; "
             "train one with `python -m kdviz teacher train --data {dataset}`"
         )
-    raise UnknownName(sentence, dataset=dataset, name=quoted(name, 80), known=[card.network for card in known])
+    raise UnknownName(sentence, dataset=dataset, name=quoted(name, 80), known=[card.short for card in known])
 
 
 def verify(card: Card) -> None:
     """Raise WeightsDamaged unless the weights are the card's, to the bit. A file that has not changed is read once."""
     file = card.folder / f"{card.name}.safetensors"
-    fields = {"file": quoted(file), "dataset": card.dataset, "network": card.network}
+    fields = {"file": quoted(file), "dataset": card.dataset, "network": card.short}
     try:
         status = file.stat()
         sha256 = _sha256(file, status.st_mtime_ns, status.st_size)
@@ -149,13 +183,13 @@ def _sha256(file: Path, _modified: int, _size: int) -> str:
 
 
 def load(card: Card) -> tuple[models.Architecture, Parameters]:
-    """Return a teacher's network and weights (stacked, S = 1). Raises WeightsDamaged unless the file is its card's."""
+    """Return a teacher's network and weights, its members stacked. Raises WeightsDamaged unless the file is its card's."""
     import safetensors
     import safetensors.torch
 
     verify(card)
     file = card.folder / f"{card.name}.safetensors"
-    fields = {"file": quoted(file), "dataset": card.dataset, "network": card.network}
+    fields = {"file": quoted(file), "dataset": card.dataset, "network": card.short}
     known = data.source(card.dataset)
     network = models.architecture(card.network, known.shape, len(known.class_names))
     try:
@@ -169,11 +203,7 @@ def load(card: Card) -> tuple[models.Architecture, Parameters]:
             reason=str(error),
             **fields,
         ) from None
-    expected = {
-        f"{number}.{part}": (1, *size)
-        for number, layer in enumerate(network.layers)
-        for part, size in (("weight", layer.weight_shape), ("bias", (layer.outputs,)))
-    }
+    expected = {key: (card.members, *size) for key, size in network.sizes.items()}
     if {key: tuple(tensor.shape) for key, tensor in parameters.items()} != expected:
         raise WeightsDamaged(
             N_(
@@ -186,7 +216,7 @@ def load(card: Card) -> tuple[models.Architecture, Parameters]:
 
 
 def save(to: Path, weights: Parameters, **facts: Any) -> Card:
-    """Write a teacher's weights (stacked, S = 1) and card into a folder and return the card. facts: Card's other fields."""
+    """Write a teacher's weights (members stacked) and card into a folder and return the card. facts: Card's other fields."""
     import safetensors.torch
 
     content = safetensors.torch.save({key: tensor.contiguous().cpu() for key, tensor in weights.items()})
@@ -205,44 +235,70 @@ def save(to: Path, weights: Parameters, **facts: Any) -> Card:
     return card
 
 
-def _logits_file(card: Card, dataset: data.Dataset) -> str:
-    return f"{card.name}-{card.sha256[:12]}-{dataset.sha256[:12]}.npy"
+def _logits_file(card: Card, dataset: data.Dataset, of_members: bool = False) -> str:
+    return f"{card.name}-{card.sha256[:12]}-{dataset.sha256[:12]}{'-members' if of_members else ''}.npy"
 
 
 def stored_logits(card: Card, dataset: data.Dataset) -> np.ndarray | None:
     """Return a teacher's logits over every image of a dataset, (n, classes) float32, memory-mapped; None if not computed yet."""
+    return _stored(_logits_file(card, dataset), (len(dataset.labels), len(dataset.class_names)))
+
+
+def stored_member_logits(card: Card, dataset: data.Dataset) -> np.ndarray | None:
+    """Return the logits of an ensemble's members, (members, n, classes) float32, memory-mapped; None if not computed yet."""
+    shape = (card.members, len(dataset.labels), len(dataset.class_names))
+    return _stored(_logits_file(card, dataset, of_members=True), shape)
+
+
+def _stored(name: str, shape: tuple[int, ...]) -> np.ndarray | None:
     for folder in (settings.ASSETS / "logits", settings.data_folder() / "logits"):
-        file = folder / _logits_file(card, dataset)
-        if file.is_file():
+        if (folder / name).is_file():
             try:
-                logits: np.ndarray = np.load(file, mmap_mode="r")
+                logits: np.ndarray = np.load(folder / name, mmap_mode="r")
             except (OSError, EOFError, ValueError):
                 continue  # cut short: computed again
-            if logits.shape == (len(dataset.labels), len(dataset.class_names)):
+            if logits.shape == shape:
                 return logits
     return None
 
 
-def logits(card: Card, dataset: data.Dataset, folder: Path | None = None) -> np.ndarray:
-    """Return a teacher's logits over every image of a dataset, (n, classes) float32, computing and keeping them if need be."""
+def logits(
+    card: Card, dataset: data.Dataset, folder: Path | None = None, progress: Callable[[float], None] = lambda share: None
+) -> np.ndarray:
+    """Return a teacher's logits over every image of a dataset, (n, classes) float32, computing and keeping them if need be.
+
+    An ensemble's are the mean of its members', which are kept beside them. progress: called with the share that is computed.
+    """
     stored = stored_logits(card, dataset)
-    if stored is not None and folder is None:
+    if stored is not None and folder is None and (card.members == 1 or stored_member_logits(card, dataset) is not None):
         return stored
     network, parameters = load(card)
-    x = models.inputs(dataset.pixels, dataset.mean, dataset.std)
-    # Small batches stay in the processor's cache: 3,300 images/s of the CNN at 128, 1,900 at 2,048.
-    computed = models.logits(network, parameters, x, batch=128)[0].numpy()
+    each = np.empty((card.members, len(dataset.labels), len(dataset.class_names)), np.float32)
+    part = 4096
+    for begin in range(0, len(dataset.labels), part):
+        x = models.inputs(dataset.pixels[begin : begin + part], dataset.mean, dataset.std)
+        for member in range(card.members):  # in turn: stacked convolutions are slower
+            one = {key: tensor[member : member + 1] for key, tensor in parameters.items()}
+            each[member, begin : begin + part] = models.logits(network, one, x)[0].numpy()
+        progress(min(1.0, (begin + part) / len(dataset.labels)))
+    joined: np.ndarray = each.mean(axis=0)
     folder = folder or settings.data_folder() / "logits"
+    if card.members > 1:
+        _keep(each, folder, _logits_file(card, dataset, of_members=True))
+    _keep(joined, folder, _logits_file(card, dataset))
+    return joined
+
+
+def _keep(computed: np.ndarray, folder: Path, name: str) -> None:
     scratch = folder / f".{uuid.uuid4().hex}.part"  # of this call alone: two workers may compute the same logits at once
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as file:
             np.save(file, computed)
-        scratch.replace(folder / _logits_file(card, dataset))
+        scratch.replace(folder / name)
     except OSError as error:
         raise DataUnavailable(
             N_("the teacher's logits cannot be written to {folder} ({reason}): free some space or set KDVIZ_DATA"),
             folder=quoted(folder),
             reason=error.strerror,
         ) from None
-    return computed

@@ -28,6 +28,7 @@ from kdviz.spec import Student
 from kdviz.step import Constants, Step
 from kdviz.teachers import Recipe
 
+REST_SECONDS = 5.0
 NO_RECIPE = Recipe(epochs=0, batch_size=0, learning_rate=0.0)
 
 
@@ -89,7 +90,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All students at one step. test_logits: (S, n, classes); checkpoint: makes the bytes to resume from.
+    """All students at one step. test_logits: (S, n, classes); checkpoint: makes the bytes to resume from; seconds: of training.
 
     parameters and checkpoint() are the training's own and move on with it: read them before asking for the next evaluation.
     """
@@ -100,6 +101,17 @@ class Evaluation:
     test_logits: Tensor
     parameters: models.Parameters
     checkpoint: Callable[[], bytes]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A training between two evaluations, nobody judged: it says how far it is, and can be taken up from here."""
+
+    step: int
+    steps: int
+    checkpoint: Callable[[], bytes]
+    seconds: float
 
 
 def steps_of(images: int, batch_size: int, epochs: int) -> tuple[int, int]:
@@ -131,10 +143,11 @@ def train(
     material: Material,
     checkpoint: bytes | None = None,
     should_stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Evaluation]:
-    """Train all students of a plan, yielding at every evaluation. checkpoint: of an earlier Evaluation of the same plan.
+) -> Iterator[Evaluation | Rest]:
+    """Train all students of a plan, yielding at every evaluation and, where those are far apart, a Rest between them.
 
-    should_stop is asked between steps, at most every 0.1 s; where it says yes, the iteration ends early.
+    checkpoint: of an earlier Evaluation or Rest of the same plan. should_stop is asked between steps, at most every 0.1 s; where
+    it says yes, the iteration ends early, with a Rest.
     """
     device, dtype = material.inputs.device, material.inputs.dtype
     network, recipe = plan.network, plan.recipe
@@ -154,7 +167,7 @@ def train(
     constants = Constants(network, groups, plan.optimizer, plan.precision, distilled, recipe.max_norm)
     full = min(plan.batch_size, count) if plan.compiled else None
     step = Step(constants, students, parameters, plan.learning_rate, recipe, generator, full)
-    windows = _windows(material.inputs, recipe.jitter)
+    windows = _windows(material.inputs, recipe)
     one_hot = torch.nn.functional.one_hot(material.labels, network.classes).to(dtype)
     teacher = material.teacher_logits if distilled else None
     if teacher is not None and teacher.ndim == 2:
@@ -162,7 +175,7 @@ def train(
 
     seconds, since = 0.0, 0
     if checkpoint is not None:
-        seconds = _restore(checkpoint, step, generator)
+        seconds, since = _restore(checkpoint, step, generator)
 
     def judge() -> Evaluation:
         same_order = stacked == sorted(stacked)
@@ -170,49 +183,77 @@ def train(
         test_logits = models.logits(network, current, material.test_inputs)
         losses = (step.sums[:, back] / since).tolist() if since else None
         points = _points(test_logits, material, step.taken, step.taken / per_epoch, seconds, losses)
-        return Evaluation(step.taken, steps, points, test_logits, current, lambda: _checkpoint(step, generator, seconds))
+        return Evaluation(step.taken, steps, points, test_logits, current, keep, seconds)
+
+    def keep() -> bytes:
+        return _checkpoint(step, generator, seconds, since)
 
     if checkpoint is None or step.taken == steps:  # a training taken up at its very end still says how it ended
         yield judge()
     order = torch.empty(0)
-    clock = asked = time.perf_counter()
+    clock = asked = rested = time.perf_counter()
     while step.taken < steps:
         epoch, within = divmod(step.taken, per_epoch)
         if within == 0 or len(order) == 0:
             order = torch.stack([batch_order(seed, epoch, count) for seed in seeds]).to(device)
         batch = order[:, within * plan.batch_size : (within + 1) * plan.batch_size]
         scale = 1 - step.taken / steps if plan.schedule == "linear" else 1.0
-        images = material.inputs if windows is None else _jittered(windows, batch, generator)
+        images = material.inputs if windows is None else _altered(windows, batch, epoch, recipe, generator)
         step(images, one_hot, teacher, batch, scale)
         since += 1
 
         if step.taken in judged:
             now = time.perf_counter()
             seconds += now - clock
-            yield judge()
+            judged_now = judge()
             step.sums.zero_()
             since = 0
-            clock = time.perf_counter()
+            yield judged_now
+            clock = rested = time.perf_counter()
         if (now := time.perf_counter()) - asked > 0.1:
             asked = now
-            if should_stop():
+            stopping = should_stop()
+            if stopping or now - rested > REST_SECONDS:
+                seconds += now - clock
+                yield Rest(step.taken, steps, keep, seconds)
+                clock = rested = time.perf_counter()
+            if stopping:
                 return
 
 
-def _windows(inputs: Tensor, jitter: int) -> Tensor | None:
+def _windows(inputs: Tensor, recipe: Recipe) -> Tensor | None:
     """Return a view (n, 2 jitter + 1, 2 jitter + 1, channels, height, width) of every shift of every image, or None."""
-    if not jitter:
+    jitter = min(recipe.jitter, min(inputs.shape[-2:]) // 4)
+    if not (jitter or recipe.flip or recipe.cutout):
         return None
     height, width = inputs.shape[-2:]
-    # Images are surrounded by their own background, the value of the darkest pixel.
-    padded = torch.nn.functional.pad(inputs, [jitter] * 4, value=float(inputs.min()))
+    if inputs.shape[1] == 1:  # pictures of ink are surrounded by their own background, the value of the darkest pixel
+        padded = torch.nn.functional.pad(inputs, [jitter] * 4, value=float(inputs.min()))
+    else:  # photographs have none
+        padded = torch.nn.functional.pad(inputs, [jitter] * 4, mode="reflect")
     return padded.unfold(2, height, 1).unfold(3, width, 1).permute(0, 2, 3, 1, 4, 5)
 
 
-def _jittered(windows: Tensor, batch: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the images of a batch (G, b), each shifted by its own whole number of pixels in both directions."""
+def _altered(windows: Tensor, batch: Tensor, epoch: int, recipe: Recipe, generator: torch.Generator) -> Tensor:
+    """Return the images of a batch (G, b), each shifted by its own whole number of pixels in both directions.
+
+    flip: half of the images are mirrored in even epochs, the other half in odd ones, so that every image is seen either way as
+    often (arXiv:2404.00498). cutout: a square, anywhere on the image, becomes the training images' mean (arXiv:1708.04552).
+    """
     down, right = torch.randint(windows.shape[1], (2, *batch.shape), generator=generator).to(batch.device)
-    return windows[batch, down, right]
+    images = windows[batch, down, right]
+    if recipe.flip:
+        turned = (batch * 2_654_435_761 // 65_536 + epoch) % 2 == 1  # Knuth's multiplicative hash: any fixed half will do
+        images = torch.where(turned[..., None, None, None], images.flip(-1), images)
+    if recipe.cutout:
+        height, width = images.shape[-2:]
+        side, covered = min(recipe.cutout, min(height, width) // 4), []
+        for size in (height, width):
+            first = torch.randint(1 - side, size, batch.shape, generator=generator).to(batch.device)[..., None]
+            place = torch.arange(size, device=batch.device)
+            covered.append((place >= first) & (place < first + side))
+        images = images.masked_fill((covered[0][..., :, None] & covered[1][..., None, :])[:, :, None], 0.0)
+    return images
 
 
 def _points(
@@ -243,28 +284,36 @@ def _points(
     ]
 
 
-def _checkpoint(step: Step, generator: torch.Generator, seconds: float) -> bytes:
+def _checkpoint(step: Step, generator: torch.Generator, seconds: float, since: int) -> bytes:
     tensors = {f"parameter/{key}": tensor for key, tensor in step.parameters.items()}
     for number, moments in enumerate(step.moments):
         tensors |= {f"moment{number}/{key}": tensor for key, tensor in moments.items()}
-    tensors["generator"] = generator.get_state()
+    tensors |= {"generator": generator.get_state(), "sums": step.sums}
     tensors = {key: tensor.contiguous().cpu() for key, tensor in tensors.items()}
-    return safetensors.torch.save(tensors, {"position": json.dumps({"step": step.taken, "seconds": seconds})})
+    return safetensors.torch.save(tensors, {"position": json.dumps({"step": step.taken, "seconds": seconds, "since": since})})
 
 
 def position(checkpoint: bytes) -> tuple[int, float]:
     """Return the step that a checkpoint was made at, and the seconds of training until then."""
-    header = json.loads(checkpoint[8 : 8 + int.from_bytes(checkpoint[:8], "little")])
-    where = json.loads(header["__metadata__"]["position"])
+    where = _position(checkpoint)
     return where["step"], where["seconds"]
 
 
-def _restore(checkpoint: bytes, step: Step, generator: torch.Generator) -> float:
-    """Put a checkpoint's tensors in place and return the seconds of training so far."""
+def _position(checkpoint: bytes) -> dict[str, Any]:
+    header = json.loads(checkpoint[8 : 8 + int.from_bytes(checkpoint[:8], "little")])
+    found: dict[str, Any] = json.loads(header["__metadata__"]["position"])
+    return found
+
+
+def _restore(checkpoint: bytes, step: Step, generator: torch.Generator) -> tuple[float, int]:
+    """Put a checkpoint's tensors in place; return the seconds of training so far, and the steps since the last evaluation."""
     tensors = safetensors.torch.load(checkpoint)
     for kind, kept in [("parameter", step.parameters), *((f"moment{n}", moments) for n, moments in enumerate(step.moments))]:
         for key, tensor in kept.items():
             tensor.copy_(tensors[f"{kind}/{key}"])
     generator.set_state(tensors["generator"])
-    step.taken, seconds = position(checkpoint)
-    return seconds
+    where = _position(checkpoint)
+    if "sums" in tensors:  # kdviz before it rested between evaluations kept none
+        step.sums.copy_(tensors["sums"])
+    step.taken = where["step"]
+    return where["seconds"], where.get("since", 0)

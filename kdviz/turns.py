@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kdviz import models
-from kdviz.train import Evaluation, Material, Plan, Point, position, steps_of, train
+from kdviz.train import Evaluation, Material, Plan, Point, Rest, position, steps_of, train
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class Progress:
-    """A run right after one of its programs was judged. points: of that program's students; latest: every program's last
-    evaluation, None before its first here; kept: the checkpoints from which those go on."""
+    """A run right after one of its programs was judged, or rests between two evaluations.
+
+    points: of that program's students, none while it rests; latest: every program's last evaluation, None before its first here;
+    kept: what programs go on from that were not judged here since; resting: the program that rests, beyond its last evaluation.
+    """
 
     stacks: Sequence[Stack]
     step: int
@@ -38,6 +41,7 @@ class Progress:
     seconds: float
     latest: list[Evaluation | None]
     kept: dict[int, bytes]
+    resting: dict[int, Rest]
 
     @property
     def complete(self) -> bool:
@@ -70,14 +74,16 @@ class Progress:
     def checkpoint(self) -> bytes:
         """Return what all programs need to go on."""
         contents = dict(self.kept)
+        # Each is the program's present state: those that are not at work stand where they last spoke.
         contents |= {n: evaluation.checkpoint() for n, evaluation in enumerate(self.latest) if evaluation is not None}
+        contents |= {n: rest.checkpoint() for n, rest in self.resting.items()}
         return safetensors.torch.save({str(n): torch.frombuffer(bytearray(of), dtype=torch.uint8) for n, of in contents.items()})
 
 
 def take_turns(
     stacks: Sequence[Stack], checkpoint: bytes | None = None, should_stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Progress]:
-    """Train all programs of a run, yielding whenever one was judged. checkpoint: of an earlier Progress of the same run."""
+    """Train all programs of a run, yielding whenever one was judged or rests. checkpoint: of an earlier Progress of the run."""
     kept = {}
     if checkpoint is not None:
         # One of kdviz before it took turns has other names: such a run begins anew.
@@ -86,6 +92,7 @@ def take_turns(
     steps = [steps_of(len(stack.material.labels), stack.plan.batch_size, stack.plan.epochs)[1] for stack in stacks]
     trainings = [train(stack.plan, stack.material, kept.get(n), should_stop) for n, stack in enumerate(stacks)]
     latest: list[Evaluation | None] = [None] * len(stacks)
+    resting: dict[int, Rest] = {}
     done, seconds = [-1] * len(stacks), [0.0] * len(stacks)
     for n, content in kept.items():
         done[n], seconds[n] = position(content)
@@ -98,11 +105,17 @@ def take_turns(
             if should_stop():
                 return
             continue
-        latest[number] = evaluation
-        done[number], seconds[number] = evaluation.step, evaluation.points[0].seconds
+        done[number], seconds[number] = evaluation.step, evaluation.seconds
         so_far = sum(seconds)
-        points = [
-            replace(point, student=student, seconds=so_far)
-            for student, point in zip(stacks[number].students, evaluation.points, strict=True)
-        ]
-        yield Progress(stacks, sum(max(0, n) for n in done), sum(steps), points, so_far, list(latest), kept)
+        points: list[Point] = []
+        if isinstance(evaluation, Rest):
+            resting[number] = evaluation
+        else:
+            latest[number] = evaluation
+            resting.pop(number, None)
+            points = [
+                replace(point, student=student, seconds=so_far)
+                for student, point in zip(stacks[number].students, evaluation.points, strict=True)
+            ]
+        steps_done = sum(max(0, n) for n in done)
+        yield Progress(stacks, steps_done, sum(steps), points, so_far, list(latest), kept, dict(resting))

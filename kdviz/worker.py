@@ -5,29 +5,44 @@ Loaded into every Dask worker before it takes work (`dask_setup`), so that torch
 
 from __future__ import annotations
 
-import io
+import base64
+import contextlib
 import logging
 import os
 import platform
+import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdviz import pace, settings, teachers
+from kdviz import data, models, pace, settings, teachers
+from kdviz.data import archive, nearness
+from kdviz.data import folder as folders
+from kdviz.data.folder import Report, Stopped
 from kdviz.errors import UserError
 from kdviz.i18n import N_
-from kdviz.spec import RunSpec
-from kdviz.store import LeaseLost, Run, Store, open_store
+from kdviz.spec import RunSpec, TeacherSpec
+from kdviz.store import LeaseLost, Question, Run, Store, open_store
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done of a question and which share of it, 0..1; raises LeaseLost once it is withdrawn."""
+Stop = Callable[[], bool]
+"""Whether a question has been withdrawn: then kdviz.data.folder.Stopped ends the work on it."""
 
 log = logging.getLogger("kdviz.worker")
 
 RENEW_SECONDS = 1.0
 CHECKPOINT_SECONDS = {1_000_000: 0.0, 50_000_000: 2.0}
 """Least seconds between two checkpoints of at most so many bytes; ten for larger ones."""
+LEFT_SECONDS = 86_400
+"""How long an upload that nobody decided on is kept."""
 
 
 def dask_setup(_worker: Any) -> None:
@@ -39,7 +54,7 @@ def dask_setup(_worker: Any) -> None:
         *_, last = prepared.training()
         run.result(prepared, last)
         last.checkpoint()
-        _kept(prepared, last)
+        run.kept(prepared, last)
     except UserError as error:  # a damaged teacher, say: the runs that want it will say so themselves
         log.warning("a worker could not warm up: %s", error)
     os.nice(10)
@@ -106,9 +121,10 @@ def _fail(store: Store, claimed: Run, error: UserError) -> None:
 
 
 def _train(store: Store, claimed: Run, lease: Lease) -> None:
-    from kdviz import run
+    from kdviz import run, teacher_run
 
-    prepared = run.prepare(claimed.spec, earlier=claimed.settings)
+    teaching = isinstance(claimed.spec, TeacherSpec)
+    prepared: Any = (teacher_run if teaching else run).prepare(claimed.spec, earlier=claimed.settings)
     checkpoint = store.checkpoint(claimed.id)
     size = 12 * sum(stack.plan.network.parameters * len(stack.students) for stack in prepared.stacks)
     apart = next((seconds for limit, seconds in CHECKPOINT_SECONDS.items() if size <= limit), 10.0)
@@ -116,64 +132,47 @@ def _train(store: Store, claimed: Run, lease: Lease) -> None:
     saved = time.monotonic()
     last = None
     for last in prepared.training(checkpoint, lease.should_stop):
-        kept = None
-        if time.monotonic() - saved >= apart:
+        kept, stopping = None, lease.should_stop()
+        if stopping or time.monotonic() - saved >= apart:
             kept, saved = last.checkpoint(), time.monotonic()
         points = [asdict(point) for point in last.points]
         store.write(claimed.id, claimed.attempt, points, last.step, last.steps, kept, {**prepared.settings, **where})
-        if lease.should_stop():
+        if stopping:
             break
     if lease.lost.is_set():
         raise LeaseLost(claimed.id)
     judged = last is not None and None not in last.latest
-    result = run.result(prepared, last) if last is not None and judged else None
     if last is None or not last.complete:
+        result = run.result(prepared, last) if last is not None and judged and not teaching else None
         store.finish(claimed.id, claimed.attempt, "stopped", result)
         return
-    store.finish(claimed.id, claimed.attempt, "done", result, _kept(prepared, last))
+    if teaching:
+        card = teacher_run.save(prepared, last, settings.data_folder() / "teachers")
+        teachers.logits(card, prepared.dataset)
+        store.finish(claimed.id, claimed.attempt, "done", teacher_run.result(prepared, last))
+    else:
+        store.finish(claimed.id, claimed.attempt, "done", run.result(prepared, last), run.kept(prepared, last))
     if checkpoint is None:
         store.set_fact(pace.key(claimed.spec), (time.time() - (claimed.started or 0.0)) / last.steps)
-
-
-def _kept(prepared: Any, last: Any) -> list[dict[str, bytes]]:
-    """Return each student's weights, logits on the images that judge, and which of those it answers rightly."""
-    import safetensors.torch
-
-    from kdviz import run
-
-    correct, logits = run.correctness(last, prepared), last.test_logits()
-    return [
-        {
-            "weights": safetensors.torch.save({key: t.contiguous().cpu() for key, t in last.parameters(s).items()}),
-            "test_logits": _npy(logits[s].float().cpu().numpy()),
-            "correct": _npy(np.packbits(correct[s])),
-        }
-        for s in range(len(correct))
-    ]
-
-
-def _npy(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
 
 
 # Questions.
 
 
 def answer_question(store_url: str, question_id: str, attempt: int) -> None:
-    """Answer a claimed question; a mistake becomes its error."""
+    """Answer a claimed question; a mistake becomes its error, and one that is withdrawn is given up."""
     store = open_store(store_url)
     question = store.question(question_id)
     if question is None or question.attempt != attempt:
         return
-    ended = threading.Event()
+    ended, withdrawn = threading.Event(), threading.Event()
 
     def keep() -> None:
-        while not ended.wait(RENEW_SECONDS):
+        while not ended.wait(RENEW_SECONDS / 4):
             try:
                 store.answer(question_id, attempt)
             except LeaseLost:
+                withdrawn.set()
                 return
 
     threading.Thread(target=keep, daemon=True).start()
@@ -182,35 +181,164 @@ def answer_question(store_url: str, question_id: str, attempt: int) -> None:
         store.answer(question_id, attempt, progress={"stage": stage, "share": share})
 
     try:
-        answer = QUESTIONS[question.kind](question.payload, progress)
+        answered = _answered(question, progress, withdrawn.is_set)
         ended.set()
-        store.answer(question_id, attempt, answer=answer, state="done")
-    except LeaseLost:
-        log.info("question %s was taken over", question_id)
-    except UserError as error:
-        store.answer(question_id, attempt, error=error, state="failed")
-    except Exception as error:
-        log.exception("question %s failed", question_id)
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        unexpected = UserError(N_("it stopped with an unexpected error ({reason})"), reason=reason)
-        store.answer(question_id, attempt, error=unexpected, state="failed")
+        store.answer(question_id, attempt, **answered)
+    except (LeaseLost, Stopped):
+        log.info("question %s was withdrawn or taken over", question_id)
     finally:
         ended.set()
 
 
-def _prepare(payload: dict[str, Any], progress: Callable[[str, float], None]) -> dict[str, Any]:
-    """Prepare a dataset and the logits of all its teachers: {"dataset": name} -> {"images": n}."""
+def _answered(question: Question, progress: Progress, stop: Stop) -> dict[str, Any]:
+    """Return what the store is to write of a question: its answer, or its error."""
+    try:
+        return {"answer": QUESTIONS[question.kind](question.payload, progress, stop), "state": "done"}
+    except (LeaseLost, Stopped):
+        raise
+    except UserError as error:
+        return {"error": error, "state": "failed"}
+    except Exception as error:
+        log.exception("question %s failed", question.id)
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return {"error": UserError(N_("it stopped with an unexpected error ({reason})"), reason=reason), "state": "failed"}
+
+
+def _prepare(payload: dict[str, Any], progress: Progress, stop: Stop) -> dict[str, Any]:
+    """Prepare a dataset, what its images are like, and the logits of all its teachers: {"dataset": name} -> {"images": n}."""
     import torch
 
-    from kdviz.data.prepare import prepare
+    from kdviz.data.prepare import ensure_nearness, prepare
 
     torch.set_num_threads(settings.workers().threads)
-    dataset = prepare(payload["dataset"], progress)
-    cards = [card for card in teachers.cards() if card.dataset == dataset.name]
+    dataset = prepare(payload["dataset"], progress, stop=stop)
+    progress("nearness", 0.0)
+    ensure_nearness(dataset)
+    cards = teachers.of(dataset.name)
     for number, card in enumerate(cards):
-        progress("logits", number / len(cards))
-        teachers.logits(card, dataset)
+
+        def answering(share: float, number: int = number) -> None:
+            progress("logits", (number + share) / len(cards))
+
+        answering(0.0)
+        teachers.logits(card, dataset, progress=answering)
     return {"images": len(dataset.labels)}
 
 
-QUESTIONS: dict[str, Callable[[dict[str, Any], Callable[[str, float], None]], dict[str, Any]]] = {"prepare": _prepare}
+def _see(payload: dict[str, Any], _progress: Progress, _stop: Stop) -> dict[str, Any]:
+    """Answer with a teacher's logits for pictures of somebody's own.
+
+    {"dataset", "teacher", "pixels": base64 of (n, height, width, channels) uint8}
+    -> {"logits": (n, classes), "members": (members, n, classes), "far": for each whether it is unlike the training images,
+    "farther": the share of held-out images that lie farther}; the last two are None where too little is known of the dataset.
+    """
+    import torch
+
+    card = teachers.find(payload["dataset"], payload["teacher"])
+    dataset = data.load(card.dataset)
+    network, parameters = _teacher(card.dataset, card.name, card.sha256)
+    pixels = np.frombuffer(base64.b64decode(payload["pixels"]), np.uint8).reshape(-1, *dataset.shape)
+    x = models.inputs(pixels, dataset.mean, dataset.std)
+    with torch.inference_mode():
+        members = [
+            models.logits(network, {key: tensor[m : m + 1] for key, tensor in parameters.items()}, x)[0]
+            for m in range(card.members)
+        ]
+    known = _nearness(card.dataset, dataset.sha256)
+    return {
+        "logits": torch.stack(members).mean(0).tolist(),
+        "members": [member.tolist() for member in members],
+        "far": None if known is None else nearness.is_far(known, pixels).tolist(),
+        "farther": None if known is None else nearness.share_farther(known, pixels).tolist(),
+    }
+
+
+@lru_cache(maxsize=8)
+def _nearness(dataset: str, _sha256: str) -> nearness.Nearness | None:
+    from kdviz.data.prepare import ensure_nearness
+
+    return ensure_nearness(data.load(dataset))
+
+
+@lru_cache(maxsize=4)
+def _teacher(dataset: str, name: str, _sha256: str) -> tuple[models.Architecture, models.Parameters]:
+    return teachers.load(teachers.find(dataset, name))
+
+
+def _inspect(payload: dict[str, Any], progress: Progress, _stop: Stop) -> dict[str, Any]:
+    """Look through somebody's folder of images, or a zip of one, which is unpacked first and deleted.
+
+    {"zip": a file in KDVIZ_DATA/uploads, "name": what its owner calls it} or {"folder": a path}
+    -> {"name": own-..., "folder", "unpacked": its place in KDVIZ_DATA/folders or None, "report": see `_reported`}.
+    """
+    here, unpacked = settings.data_folder(), None
+    for left in (*here.glob("uploads/*"), *here.glob("folders/*")):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                _delete(left)
+    try:
+        if "zip" in payload:
+            name = folders.identifier(payload["name"], data.names())
+            unpacked = secrets.token_hex(8)
+            zipped = here / "uploads" / Path(payload["zip"]).name
+            try:
+                folder = archive.unpack(zipped, here / "folders" / unpacked / data.title(name), lambda s: progress("unpack", s))
+            finally:
+                zipped.unlink(missing_ok=True)
+        else:
+            folder = Path(payload["folder"])
+            name = folders.identifier(folder.name, data.names())
+        report = folders.inspect(folder, lambda share: progress("inspect", share))
+    except BaseException:
+        if unpacked is not None:
+            _delete(here / "folders" / unpacked)
+        raise
+    return {"name": name, "folder": str(folder), "unpacked": unpacked, "report": _reported(report)}
+
+
+def _reported(report: Report) -> dict[str, Any]:
+    """Return what was found in a folder as plain values; sizes: the smallest, the median, the largest; faults: errors as JSON."""
+    return {
+        "classes": [list(each) for each in report.classes],
+        "counts": list(report.counts),
+        "sizes": [list(size) for size in (report.smallest, report.median, report.largest)],
+        "grey": report.grey,
+        "colour": report.colour,
+        "faults": [fault.to_json() for fault in report.faults],
+        "shape": list(folders.shape(report)),
+    }
+
+
+def _adopt(payload: dict[str, Any], progress: Progress, stop: Stop) -> dict[str, Any]:
+    """Make a dataset of a folder that was looked through, under its name or, where that is taken, one like it.
+
+    {"folder", "unpacked", "name"} as of `_inspect` -> {"name", "images": n, "classes": k}.
+    """
+    from kdviz.data.prepare import ensure_nearness, prepare_folder
+
+    name = folders.identifier(payload["name"], data.names())
+    dataset = prepare_folder(name, Path(payload["folder"]), progress, stop)
+    progress("nearness", 0.0)
+    ensure_nearness(dataset)
+    if payload["unpacked"] is not None:
+        _delete(settings.data_folder() / "folders" / Path(payload["unpacked"]).name)
+    return {"name": name, "images": len(dataset.labels), "classes": len(dataset.class_names)}
+
+
+def _delete(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; what cannot be deleted stays until the next time."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+LONG = ("prepare", "inspect", "adopt")
+"""Questions that take more than a moment: one of them at a time, so that the others are not kept waiting."""
+QUESTIONS: dict[str, Callable[[dict[str, Any], Progress, Stop], dict[str, Any]]] = {
+    "prepare": _prepare,
+    "see": _see,
+    "inspect": _inspect,
+    "adopt": _adopt,
+}

@@ -55,3 +55,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """KDVIZ_DATA in a folder of the test."""
+    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
+    return tmp_path

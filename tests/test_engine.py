@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import signal
 import subprocess
@@ -11,11 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import psutil
 import pytest
 
-from kdviz import engine, run, settings
-from kdviz.spec import RunSpec
+from kdviz import data, engine, run, settings, teachers
+from kdviz.spec import RunSpec, TeacherSpec
 from kdviz.store import Run, Store, open_store, shown_error
 
 ROOT = Path(__file__).parent.parent
@@ -142,8 +145,38 @@ def test_stop_keeps_what_was_computed_and_frees_the_worker(store: Store) -> None
     assert 0 < ended.step < ended.steps
     assert ended.result is not None and ended.result["comparisons"][0]["mean"] is not None
     assert len(store.points(run_id)) == 10 * steps_seen(store, run_id)
+    store.resume(run_id)
+    again = wait_for(
+        lambda: found if (found := store.run(run_id)) and found.state == "running" and found.step > ended.step else None
+    )
+    assert again.result is None and again.attempt == ended.attempt + 1
+    store.request_stop(run_id)
+    assert over(store, run_id).step > ended.step
     next_id = store.add_run(RunSpec(epochs=1, seeds=2))
     assert over(store, next_id).state == "done"
+
+
+def test_a_teacher_is_trained_as_a_run_and_stands_in_the_gallery(store: Store, environment: dict[str, str]) -> None:
+    spec = TeacherSpec("digits", "mlp-9-x2", epochs=400)
+    run_id = store.add_run(spec)
+    begun = wait_for(lambda: found if (found := store.run(run_id)) and 0 < found.step < found.steps else None)
+    store.request_stop(run_id)
+    stopped = over(store, run_id)
+    assert stopped.state == "stopped" and begun.spec == spec
+    store.delete(run_id)
+    run_id = store.add_run(TeacherSpec("digits", "mlp-9-x2", epochs=2))
+    ended = over(store, run_id)
+    assert ended.state == "done" and ended.result is not None, ended.error
+    teacher = ended.result["teacher"]
+    assert teacher["name"] == "digits-mlp-9-x2" and len(teacher["member_errors"]) == 2
+    folder = Path(environment["KDVIZ_DATA"])
+    try:
+        card = json.loads((folder / "teachers" / "digits-mlp-9-x2.json").read_text("utf-8"))
+        assert (card["members"], card["errors"]) == (2, teacher["errors"])
+        assert len(list((folder / "logits").glob("digits-mlp-9-x2-*.npy"))) >= 2
+    finally:  # where KDVIZ_DATA is somebody's own, nothing of this test stays there
+        for left in [*folder.glob("teachers/digits-mlp-9-x2.*"), *folder.glob("logits/digits-mlp-9-x2-*")]:
+            left.unlink()
 
 
 def test_a_deleted_run_does_not_hold_its_worker(store: Store) -> None:
@@ -164,11 +197,21 @@ def test_a_run_that_fails_says_why_on_its_row(store: Store, monkeypatch: pytest.
 def test_questions_are_answered_while_every_training_slot_is_taken(store: Store) -> None:
     run_id = store.add_run(RunSpec(epochs=1000))
     wait_for(lambda: steps_seen(store, run_id) >= 1)
-    asked = store.ask("prepare", {"dataset": "digits"})
-    wait_for(lambda: (q := store.question(asked)) is not None and q.state == "done")
-    answered, training = store.question(asked), store.run(run_id)
+    digits = data.load("digits")
+    seen = np.asarray(digits.split("test").pixels[:3])
+    prepared = store.ask("prepare", {"dataset": "digits"})
+    asked = store.ask("see", {"dataset": "digits", "teacher": "cnn-x5", "pixels": base64.b64encode(seen.tobytes()).decode()})
+    for question in (prepared, asked):
+        wait_for(lambda question=question: (q := store.question(question)) is not None and q.state == "done")  # type: ignore[misc]
+    answered, training = store.question(prepared), store.run(run_id)
     assert answered is not None and answered.answer == {"images": 1797}
     assert training is not None and training.state == "running"
+    answered = store.question(asked)
+    assert answered is not None and answered.answer is not None
+    stored = teachers.stored_logits(teachers.find("digits", "cnn-x5"), digits)
+    assert stored is not None
+    np.testing.assert_allclose(answered.answer["logits"], stored[digits.slice("test")][:3], rtol=1e-3, atol=1e-3)
+    assert np.shape(answered.answer["members"]) == (5, 3, 10) and answered.answer["far"] == [False] * 3
     store.request_stop(run_id)
     over(store, run_id)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.sources import ROOT, imports, modules
 
-TORCH_AT_TOP = {"kdviz.step", "kdviz.train", "kdviz.turns", "kdviz.run"}
+TORCH_AT_TOP = {"kdviz.step", "kdviz.train", "kdviz.turns", "kdviz.run", "kdviz.teacher_run"}
 """The modules that are about training; everywhere else torch waits until a function needs it."""
 
 

@@ -16,8 +16,21 @@ from kdviz.errors import UnknownName
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-NAMES = ["linear", "mlp-30-30", "mlp-7", "mlp-20-10-5-3", "cnn"]
+NAMES = ["linear", "mlp-30-30", "mlp-7", "mlp-20-10-5-3", "cnn", "cnn-5-7"]
 SHAPES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (10, 6, 2)]
+
+
+class Norm(nn.Module):
+    """Batch normalisation with a bias and no scale."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        shifted: Tensor = self.norm(x) + self.bias[:, None, None]
+        return shifted
 
 
 def torch_network(network: models.Architecture) -> nn.Sequential:
@@ -32,7 +45,15 @@ def torch_network(network: models.Architecture) -> nn.Sequential:
             nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear(features, 128), nn.ReLU(), nn.Linear(128, network.classes),
         )  # fmt: skip
-    hidden = [int(units) for units in network.name.split("-")[1:]]
+    numbers = [int(number) for number in network.name.split("-")[1:]]
+    if network.name.startswith("cnn-"):
+        inputs, blocks = 24, [nn.Conv2d(channels, 24, 2, bias=False), Norm(24), nn.GELU()]
+        for outputs in numbers:
+            blocks += [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.MaxPool2d(2), Norm(outputs), nn.GELU()]
+            blocks += [nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), Norm(outputs), nn.GELU()]
+            inputs = outputs
+        return nn.Sequential(*blocks, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(inputs, network.classes))
+    hidden = numbers
     layers: list[nn.Module] = [nn.Flatten()]
     inputs = height * width * channels
     for units in hidden:
@@ -43,13 +64,18 @@ def torch_network(network: models.Architecture) -> nn.Sequential:
 
 def with_weights_of(network: models.Architecture, parameters: models.Parameters, student: int) -> nn.Sequential:
     """Return torch's network with the weights of one of the stacked networks."""
-    module = torch_network(network).to(parameters["0.bias"].dtype)
+    module = torch_network(network).to(parameters["0.bias"].dtype).eval()
     layers = [layer for layer in module if isinstance(layer, (nn.Linear, nn.Conv2d))]
+    norms = [layer for layer in module if isinstance(layer, Norm)]
     with torch.no_grad():
         for number, layer in enumerate(layers):
             layer.weight.copy_(parameters[f"{number}.weight"][student])
-            assert layer.bias is not None
-            layer.bias.copy_(parameters[f"{number}.bias"][student])
+            bias = layer.bias if layer.bias is not None else norms[number].bias
+            bias.copy_(parameters[f"{number}.bias"][student])
+        for number, norm in enumerate(norms):
+            assert norm.norm.running_mean is not None and norm.norm.running_var is not None
+            norm.norm.running_mean.copy_(parameters[f"{number}.mean"][student])
+            norm.norm.running_var.copy_(parameters[f"{number}.variance"][student])
     return module
 
 
@@ -63,7 +89,8 @@ def images(shape: models.Shape, batch: int = 6, seed: int = 0) -> Tensor:
 def test_parameters_are_counted_as_torchs_are(name: str, shape: models.Shape) -> None:
     network = models.architecture(name, shape, 10)
     theirs = sum(parameter.numel() for parameter in torch_network(network).parameters())
-    ours = sum(tensor.numel() for tensor in models.initial_parameters(network, [0]).values())
+    initial = models.initial_parameters(network, [0])
+    ours = sum(initial[key].numel() for key in models.learned(initial))
     assert network.parameters == theirs == ours
     assert network.bytes == 4 * theirs
 
@@ -72,7 +99,7 @@ def test_parameters_are_counted_as_torchs_are(name: str, shape: models.Shape) ->
 @pytest.mark.parametrize("shape", SHAPES)
 def test_multiply_adds_are_those_that_torchs_modules_do(name: str, shape: models.Shape) -> None:
     network = models.architecture(name, shape, 10)
-    module, done = torch_network(network).double(), 0
+    module, done = torch_network(network).double().eval(), 0
 
     def count(layer: nn.Module, given: tuple[Tensor, ...], answer: Tensor) -> None:
         nonlocal done
@@ -123,12 +150,11 @@ def test_gradients_of_stacked_networks_are_torchs(name: str) -> None:
     network = models.architecture(name, (8, 8, 1), 10)
     parameters, x = models.initial_parameters(network, [3, 1], torch.float64), images((8, 8, 1))
     modules = [with_weights_of(network, parameters, student) for student in range(2)]
-    for tensor in parameters.values():
-        tensor.requires_grad_()
+    leaves = [parameters[key].requires_grad_() for key in models.learned(parameters)]
     models.forward(network, parameters, x).square().sum().backward()
     for student, module in enumerate(modules):
         module(x).square().sum().backward()
-        for ours, theirs in zip(parameters.values(), module.parameters(), strict=True):
+        for ours, theirs in zip(leaves, module.parameters(), strict=True):
             assert ours.grad is not None and theirs.grad is not None
             torch.testing.assert_close(ours.grad[student], theirs.grad, rtol=1e-10, atol=1e-10)
 
@@ -190,7 +216,8 @@ def test_initial_weights_depend_on_their_seed_alone(name: str) -> None:
     network = models.architecture(name, (8, 8, 1), 10)
     together = models.initial_parameters(network, [5, 7, 5, 0])
     alone = models.initial_parameters(network, [5])
-    for key, stack in together.items():
+    for key in models.learned(together):
+        stack = together[key]
         assert torch.equal(stack[0], alone[key][0]) and torch.equal(stack[0], stack[2])
         assert not torch.equal(stack[0], stack[1])
     with torch.random.fork_rng():
@@ -307,3 +334,23 @@ def test_training_inputs_have_mean_zero_and_deviation_one() -> None:
     dataset = data.load("digits")
     x = models.inputs(dataset.split("training").pixels, dataset.mean, dataset.std)
     assert abs(float(x.mean())) < 1e-5 and float(x.std()) == pytest.approx(1, abs=1e-4)
+
+
+def test_normalised_layers_train_as_torchs_do_and_keep_their_statistics() -> None:
+    network = models.architecture("cnn-5-7", (12, 12, 3), 10)
+    parameters = models.initial_parameters(network, [0, 1], torch.float64)
+    theirs = [with_weights_of(network, parameters, student).train() for student in range(2)]
+    for seed in range(3):
+        x = images((12, 12, 3), batch=5, seed=seed) * 2 + 1
+        got = models.forward(network, parameters, x, training=True)
+        for student, module in enumerate(theirs):
+            torch.testing.assert_close(got[student], module(x))
+    x = images((12, 12, 3), seed=9)
+    for student, module in enumerate(theirs):
+        torch.testing.assert_close(models.forward(network, parameters, x)[student], module.eval()(x))
+
+
+@pytest.mark.parametrize("name", ["cnn-0", "cnn-513", "cnn-8-8-8-8-8", "cnn-8-8-8", "cnn-", "cnn-a"])
+def test_blocks_outside_their_limits_are_unknown_networks(name: str) -> None:
+    with pytest.raises(UnknownName, match="known: linear"):
+        models.architecture(name, (8, 8, 1), 10)

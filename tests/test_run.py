@@ -18,7 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdviz import data, run, stats, strategy, teachers, train, turns
+from kdviz import data, run, stats, strategy, teachers, turns
 from kdviz.errors import InvalidValue, UnknownName
 from kdviz.spec import RunSpec
 from tests.sources import ROOT
@@ -307,36 +307,6 @@ def test_the_same_spec_twice_gives_the_same_result() -> None:
         *_, last = ready.training()
         results.append(run.result(ready, last) | {"seconds": 0})
     assert results[0] == results[1]
-
-
-# Teachers
-
-
-RECIPE = teachers.Recipe(3, 64, 0.01, dropout_hidden=0.2, jitter=1)
-
-
-@pytest.mark.parametrize(("hold_out", "judged"), [(False, 360), (True, 287)])
-def test_a_teacher_is_judged_on_test_images_or_on_those_held_out(hold_out: bool, judged: int) -> None:
-    seen: list[train.Evaluation] = []
-    dataset, network, recipe, last = run.train_teacher(
-        "digits", "mlp-20", 1, RECIPE, on_evaluation=seen.append, hold_out=hold_out
-    )
-    assert (dataset.name, network.name, recipe) == ("digits", "mlp-20", RECIPE)
-    assert last.test_logits.shape == (1, judged, 10) and len(seen) == 4 and seen[-1] is last
-    images = -(-len(dataset.split("train" if hold_out else recipe.learns_from)) // 64)
-    assert last.steps == last.step == 3 * images
-    assert last.points[0].accuracy > 0.5 and last.points[0].agreement is None
-
-
-def test_a_teacher_taken_up_from_its_checkpoint_is_the_one_trained_at_a_stretch() -> None:
-    kept: list[bytes] = []
-    whole = run.train_teacher(
-        "digits", "mlp-20", 1, RECIPE, on_evaluation=lambda evaluation: kept.append(evaluation.checkpoint())
-    )[3]
-    again = run.train_teacher("digits", "mlp-20", 1, RECIPE, checkpoint=kept[1])[3]
-    assert torch.equal(whole.test_logits, again.test_logits)
-    other = run.train_teacher("digits", "mlp-20", 2, RECIPE)[3]
-    assert not torch.equal(whole.test_logits, other.test_logits)
 
 
 def test_every_thread_takes_the_smallest_numbers_for_zero() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -59,8 +60,13 @@ def plan(network: str = "mlp-12", students: list[Student] = SIX, **changes: Any)
     return Plan(models.architecture(network, (8, 8, 1), 10), students, **given | changes)
 
 
+def judged(planned: train.Plan, of: train.Material, checkpoint: bytes | None = None) -> Iterator[train.Evaluation]:
+    """Train, leaving out where it only rests."""
+    return (said for said in train.train(planned, of, checkpoint) if isinstance(said, train.Evaluation))
+
+
 def run(planned: Plan, of: Material | None = None, checkpoint: bytes | None = None) -> list[Evaluation]:
-    return list(train.train(planned, of or material(), checkpoint))
+    return list(judged(planned, of or material(), checkpoint))
 
 
 def points(evaluations: list[Evaluation]) -> list[Point]:
@@ -202,7 +208,7 @@ def test_without_a_teacher_a_point_has_neither_agreement_nor_divergence() -> Non
 
 def test_seconds_grow_and_do_not_count_the_viewers_time() -> None:
     began, seconds = time.perf_counter(), []
-    for evaluation in train.train(plan(epochs=2), material()):
+    for evaluation in judged(plan(epochs=2), material()):
         seconds.append(evaluation.points[0].seconds)
         time.sleep(0.05)
     assert seconds[0] == 0 and seconds == sorted(seconds) and seconds[-1] > 0
@@ -224,7 +230,7 @@ def test_students_learn() -> None:
 
 def test_evaluations_are_made_without_dropout() -> None:
     planned = plan(students=HARD, epochs=2, recipe=Recipe(0, 0, 0.0, dropout_inputs=0.5, dropout_hidden=0.5))
-    for evaluation in train.train(planned, material()):
+    for evaluation in judged(planned, material()):
         for s in range(2):
             module = with_weights_of(planned.network, evaluation.parameters, s)
             torch.testing.assert_close(evaluation.test_logits[s], module(material().test_inputs).detach())
@@ -257,7 +263,7 @@ def test_stopping_at_any_evaluation_and_resuming_gives_the_undisturbed_points(re
     planned = plan(network, students=SIX[1:4], epochs=3, evaluations=7, **RECIPES[recipe])
     of = material(torch.float32)
     undisturbed, checkpoints = [], []
-    for evaluation in train.train(planned, of):
+    for evaluation in judged(planned, of):
         undisturbed.append(evaluation)
         checkpoints.append(evaluation.checkpoint())
     steps = [evaluation.step for evaluation in undisturbed]
@@ -275,7 +281,7 @@ def test_resuming_again_and_again_gives_the_undisturbed_points() -> None:
     planned = plan(epochs=3, evaluations=6, **RECIPES["teacher's"])
     expected, checkpoint, got = run(planned), None, []
     for _ in range(7):
-        evaluation = next(iter(train.train(planned, material(), checkpoint)))
+        evaluation = next(iter(judged(planned, material(), checkpoint)))
         checkpoint = evaluation.checkpoint()
         got.append(evaluation)
     assert points(got) == points(expected)
@@ -303,7 +309,8 @@ def test_a_training_that_is_told_to_stop_ends_early() -> None:
     asked = []
     began = time.perf_counter()
     evaluations = list(train.train(planned, material(), should_stop=lambda: not asked.append(time.perf_counter())))  # type: ignore[func-returns-value]
-    assert [evaluation.step for evaluation in evaluations] == [0] and len(asked) == 1
+    judged, rest = evaluations
+    assert judged.step == 0 and isinstance(rest, train.Rest) and rest.step > 0 and len(asked) == 1
     assert asked[0] - began < 5  # of an hour
 
 
@@ -325,7 +332,7 @@ def test_a_training_judged_at_every_step_can_be_stopped_too() -> None:
     for evaluation in train.train(planned, material(), should_stop=lambda: True):
         steps.append(evaluation.step)
         time.sleep(0.11)
-    assert steps == [0, 1]
+    assert steps == [0, 1, 1]
 
 
 # Regularisation
@@ -345,19 +352,20 @@ def test_with_jitter_each_student_learns_from_its_own_targets() -> None:
 @pytest.mark.parametrize("jitter", [1, 2])
 def test_jitter_shifts_by_whole_pixels_and_no_further(jitter: int) -> None:
     chance = torch.Generator().manual_seed(0)
-    inputs = torch.rand(4, 2, 6, 5, generator=chance) + 1  # no two pixels alike
+    inputs = torch.rand(4, 1, 9, 8, generator=chance) + 1  # no two pixels alike
     darkest = float(inputs.min())
-    windows = train._windows(inputs, jitter)
+    recipe = Recipe(0, 0, 0.0, jitter=jitter)
+    windows = train._windows(inputs, recipe)
     assert windows is not None
     batch = torch.arange(4).repeat(200)
     seen = torch.zeros(2 * jitter + 1, 2 * jitter + 1, dtype=torch.int64)
     padded = F.pad(inputs, [jitter] * 4, value=darkest)
-    for index, image in zip(batch, train._jittered(windows, batch, chance), strict=True):
+    for index, image in zip(batch, train._altered(windows, batch, 0, recipe, chance), strict=True):
         fits = [
             (down, right)
             for down in range(2 * jitter + 1)
             for right in range(2 * jitter + 1)
-            if torch.equal(image, padded[index, :, down : down + 6, right : right + 5])
+            if torch.equal(image, padded[index, :, down : down + 9, right : right + 8])
         ]
         assert len(fits) == 1
         seen[fits[0]] += 1
@@ -365,14 +373,14 @@ def test_jitter_shifts_by_whole_pixels_and_no_further(jitter: int) -> None:
 
 
 def test_no_jitter_is_the_images_themselves() -> None:
-    assert train._windows(material().inputs, 0) is None
+    assert train._windows(material().inputs, Recipe(0, 0, 0.0)) is None
 
 
 @pytest.mark.parametrize("network", ["mlp-12-7", "cnn"])
 def test_hidden_units_stay_within_max_norm_after_every_step(network: str) -> None:
     planned = plan(network, students=HARD, epochs=1, evaluations=14, learning_rate=0.05, recipe=Recipe(0, 0, 0.0, max_norm=0.5))
     evaluations, longest = 0, 0.0
-    for evaluation in train.train(planned, material()):
+    for evaluation in judged(planned, material()):
         weights = [tensor for key, tensor in evaluation.parameters.items() if key.endswith("weight")]
         if evaluation.step:
             evaluations += 1
@@ -485,3 +493,27 @@ def test_the_draws_of_regularisation_follow_the_first_students_seed() -> None:
     again = run(Plan(network, students, 2, 8, 0.01, recipe=recipe, evaluations=2))[-1].test_logits[1]
     assert torch.equal(again, seen[3])
     assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen[1], seen[3])
+
+
+def test_mirrored_images_take_turns_and_squares_are_greyed_out() -> None:
+    chance = torch.Generator().manual_seed(0)
+    inputs = torch.rand(6, 3, 12, 12, generator=chance) + 1
+    recipe = Recipe(0, 0, 0.0, flip=True)
+    windows = train._windows(inputs, recipe)
+    assert windows is not None
+    batch = torch.arange(6)[None]
+    even, odd = (train._altered(windows, batch, epoch, recipe, chance)[0] for epoch in (0, 1))
+    mirrored = [torch.equal(image, inputs[n].flip(-1)) for n, image in enumerate(even)]
+    assert 0 < sum(mirrored) < 6
+    for n in range(6):
+        one, other = (odd[n], even[n]) if mirrored[n] else (even[n], odd[n])
+        assert torch.equal(one, inputs[n]) and torch.equal(other, inputs[n].flip(-1))
+
+    recipe = Recipe(0, 0, 0.0, jitter=2, cutout=8)  # of pictures of 12 pixels at most 3 are covered
+    windows = train._windows(inputs, recipe)
+    assert windows is not None
+    altered = train._altered(windows, torch.arange(6).repeat(50)[None], 0, recipe, chance)[0]
+    grey = (altered == 0).all(1)
+    assert torch.equal(grey, (altered == 0).any(1))  # all channels alike, and nothing else is 0 here
+    counts = grey.sum((1, 2))
+    assert counts.max() == 9 and counts.min() < 9 and set(grey.any(2).sum(1).tolist()) == {1, 2, 3}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,13 +21,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kdviz.errors import UserError
 from kdviz.i18n import N_
-from kdviz.spec import RunSpec
+from kdviz.spec import RunSpec, TeacherSpec, from_dict
 from kdviz.store import schema
 from kdviz.store.schema import checkpoints, facts, outcomes, points, questions, runs
 
 State = Literal["queued", "running", "done", "stopped", "failed"]
 LEASE_SECONDS = 6.0
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 24  # of them some may be of a reader who stopped and resumed
 
 
 class LeaseLost(Exception):
@@ -44,7 +44,7 @@ class Run:
 
     id: str
     name: str
-    spec: RunSpec
+    spec: RunSpec | TeacherSpec
     state: State
     attempt: int
     stop_requested: bool
@@ -98,7 +98,7 @@ class Store:
 
     # Runs, as pages see them.
 
-    def add_run(self, spec: RunSpec, name: str = "") -> str:
+    def add_run(self, spec: RunSpec | TeacherSpec, name: str = "") -> str:
         """Put a run into the queue and return its id."""
         run_id = secrets.token_hex(5)
         with self._write() as connection:
@@ -119,7 +119,7 @@ class Store:
         """Return the newest runs, newest first."""
         with self.engine.connect() as connection:
             rows = connection.execute(sa.select(runs).order_by(runs.c.created.desc(), runs.c.id).limit(limit)).all()
-        return [_run(row) for row in rows]
+        return [run for row in rows if (run := _run(row)) is not None]
 
     def rename(self, run_id: str, name: str) -> None:
         with self._write() as connection:
@@ -131,6 +131,14 @@ class Store:
             connection.execute(runs.update().where(runs.c.id == run_id).values(stop_requested=True))
             connection.execute(
                 runs.update().where(runs.c.id == run_id, runs.c.state == "queued").values(state="stopped", ended=time.time())
+            )
+
+    def resume(self, run_id: str) -> None:
+        """Put a run that was stopped, or failed, back into the queue: it goes on from its last checkpoint."""
+        waiting = dict(state="queued", stop_requested=False, ended=None, error=None, result=None)
+        with self._write() as connection:
+            connection.execute(
+                runs.update().where(runs.c.id == run_id, runs.c.state.in_(("stopped", "failed"))).values(**waiting)
             )
 
     def delete(self, run_id: str) -> None:
@@ -178,7 +186,10 @@ class Store:
             )
         if taken.rowcount != 1 or values["state"] != "running":
             return None
-        return self.run(row.id)
+        claimed = self.run(row.id)
+        if claimed is None:
+            self.finish(row.id, row.attempt + 1, "failed", error=UserError(N_("the images of this run are no longer here")))
+        return claimed
 
     def renew(self, run_id: str, attempt: int) -> bool:
         """Keep the lease of a run, and return whether it is asked to stop. Raises LeaseLost."""
@@ -236,13 +247,17 @@ class Store:
         kept: Sequence[Mapping[str, bytes]] = (),
         error: UserError | None = None,
     ) -> None:
-        """End a run with its result and what is kept of each student; its checkpoint is no longer needed. Raises LeaseLost."""
+        """End a run with its result and what is kept of each student; one that is done needs its checkpoint no longer.
+
+        Raises LeaseLost.
+        """
         values: dict[str, Any] = {"state": state, "ended": time.time(), "error": _error(error) if error else None}
         if result is not None:
             values["result"] = json.dumps(dict(result))
         with self._write() as connection:
             self._hold(connection, run_id, attempt, **values)
-            connection.execute(checkpoints.delete().where(checkpoints.c.run_id == run_id))
+            if state == "done":
+                connection.execute(checkpoints.delete().where(checkpoints.c.run_id == run_id))
             connection.execute(outcomes.delete().where(outcomes.c.run_id == run_id))
             if kept:
                 rows = [{"run_id": run_id, "student": student, **blobs} for student, blobs in enumerate(kept)]
@@ -272,11 +287,18 @@ class Store:
             row = connection.execute(sa.select(questions).where(questions.c.id == question_id)).one_or_none()
         return _question(row) if row is not None else None
 
-    def claim_question(self) -> Question | None:
-        """Take the oldest question that waits, or whose worker has gone silent."""
+    def cancel_question(self, question_id: str) -> None:
+        """Withdraw a question that is still open: it stops at once, and whoever works on it loses its lease."""
+        with self._write() as connection:
+            mine = (questions.c.id == question_id, questions.c.state.in_(("queued", "running")))
+            connection.execute(questions.update().where(*mine).values(state="stopped"))
+
+    def claim_question(self, except_kinds: Collection[str] = ()) -> Question | None:
+        """Take the oldest question that waits, or whose worker has gone silent. except_kinds: those not wanted now."""
         now = time.time()
         q = questions.c
         waiting = sa.or_(q.state == "queued", sa.and_(q.state == "running", q.lease_until < now))
+        waiting = sa.and_(waiting, q.kind.not_in(except_kinds))
         if not self._any(questions, waiting):
             return None
         with self._write() as connection:
@@ -370,10 +392,14 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _run(row: sa.Row[Any]) -> Run:
+def _run(row: sa.Row[Any]) -> Run | None:
+    """Return a row as a run, or None where its spec no longer stands: its dataset was removed, say."""
     values = dict(row._mapping)
     values.pop("lease_until")
-    values["spec"] = RunSpec.from_dict(json.loads(values["spec"]))
+    try:
+        values["spec"] = from_dict(json.loads(values["spec"]))
+    except UserError:
+        return None
     values["stop_requested"] = bool(values["stop_requested"])
     for key in ("result", "settings"):
         values[key] = json.loads(values[key]) if values[key] is not None else None

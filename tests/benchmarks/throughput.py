@@ -54,9 +54,9 @@ def students(student: str, temperatures: list[float], compiled: bool, steps: int
 
 
 def teacher(network: str, compiled: bool, steps: int | None) -> dict[str, Any]:
-    """Train a teacher for an epoch by its recipe, as run.train_teacher does; compiled, in bf16 where strategy would."""
+    """Train a teacher for an epoch by its recipe, as kdviz.teacher_run does; compiled, in bf16 where strategy would."""
     run.flush_denormals()
-    dataset, recipe = data.load("mnist"), teachers.recipe("mnist", network)
+    dataset, recipe = data.load("mnist"), teachers.recipe("mnist", network, 60_000)
     torch.set_num_threads(settings.workers().threads)
     learned, judged = dataset.split(recipe.learns_from), dataset.split("test")
     material = train.Material(
@@ -69,7 +69,7 @@ def teacher(network: str, compiled: bool, steps: int | None) -> dict[str, Any]:
     )
     plan = train.Plan(
         network=models.architecture(network, dataset.shape, len(dataset.class_names)),
-        students=[Student("hard_labels", None, run.TEACHER_SEED, 0.0, 1.0)],
+        students=[Student("hard_labels", None, 0, 0.0, 1.0)],
         epochs=1,
         batch_size=recipe.batch_size,
         learning_rate=recipe.learning_rate,
@@ -95,7 +95,7 @@ def measure(plan: train.Plan, material: train.Material, steps: int | None) -> di
     per_epoch, total = train.steps_of(images, plan.batch_size, plan.epochs)
     # The first evaluation after the beginning comes at step total / evaluations², where the clock is read: after compiling.
     plan = replace(plan, evaluations=max(2, int(math.sqrt(total / WARM_UP))))
-    _beginning, warm, *_others, last = train.train(plan, material)
+    _beginning, warm, *_others, last = (of for of in train.train(plan, material) if isinstance(of, train.Evaluation))
     seconds = last.points[0].seconds - warm.points[0].seconds
     epochs, within = divmod(warm.step, per_epoch)
     seen = (plan.epochs - epochs) * images - within * plan.batch_size

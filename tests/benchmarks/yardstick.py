@@ -187,7 +187,7 @@ def measure_student(teacher_name: str, student_name: str, epochs: int, steps: in
 
 def measure_teacher(name: str, steps: int | None) -> dict[str, Any]:
     """Train a part of an epoch of a teacher by its recipe, with 0 and with 2 loader processes. Returns the quicker's speed."""
-    recipe, known = teachers.recipe("mnist", name), data.source("mnist")
+    recipe, known = teachers.recipe("mnist", name, 60_000), data.source("mnist")
     network = models.architecture(name, known.shape, len(known.class_names))
     images, probes = len(loader(True, recipe.batch_size, 0).dataset), {}
     for workers in (0, 2):
