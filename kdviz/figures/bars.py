@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ LOG_FLOOR = 1e-6
 
 _TEXT = 17
 _ROW = 30  # pixels of height for each class
+_LONGEST_NAME = 18  # characters of a class name; the rest is cut off
+_ON_BAR_FROM = 0.65  # of the width: on a phone three panels are 75 pixels wide each, and a written share takes 50
 
 
 @dataclass(frozen=True)
@@ -35,11 +39,14 @@ class Panel:
 
 def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "light", log: bool = False) -> Drawing:
     """Draw panels side by side, the classes in the same rows, the share of each written on or beside its bar."""
-    gap = 0.08  # room for the class names of the next panel, on a phone too
+    # Names of one letter stand in every panel; longer ones in the first alone, so that all panels have room on a phone too.
+    once = len(panels) > 1 and max(len(name) for name in class_names) > 1
+    gap = 0.05 if once else 0.08
     width = (1 - gap * (len(panels) - 1)) / len(panels)
     rows = list(range(len(class_names)))
     traces: list[dict[str, Any]] = []
-    layout = _layout(len(class_names), top=58)
+    titles = ["<br>".join(wrap(panel.title, 11 if once else 12, break_long_words=False)) for panel in panels]
+    layout = _layout(len(class_names), top=58 + _TEXT * 4 // 3 * max(title.count("<br>") for title in titles))
     layout["annotations"] = []
     for number, panel in enumerate(panels):
         suffix = "" if number == 0 else str(number + 1)
@@ -48,7 +55,7 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
         written = [_written(value, log, exact=panel.kind == "ground_truth") for value in values.tolist()]
         ends = np.maximum(values, LOG_FLOOR) if log else values
         along = 1 + np.log10(ends) / -math.log10(LOG_FLOOR) if log else ends  # how far along its axis a bar reaches, 0..1
-        on_bar = along >= 0.5
+        on_bar = along >= _ON_BAR_FROM
         axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "hoverinfo": "skip", "y": rows}
         traces.append(
             {
@@ -92,10 +99,10 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
                 else {"type": "linear", "range": [0, 1.0], "tickvals": [0.5, 1], "ticktext": ["50%", "100%"]}
             ),
         }
-        layout[f"yaxis{suffix}"] = _class_axis(class_names, f"x{suffix}", theme)
+        layout[f"yaxis{suffix}"] = _class_axis(class_names, f"x{suffix}", theme, named=number == 0 or not once)
         layout["annotations"].append(
             {
-                "text": f"{panel.title}<br><b>{panel.subtitle}</b>",
+                "text": f"{titles[number]}<br><b>{panel.subtitle}</b>",
                 "x": left,
                 "y": 1,
                 "xref": "paper",
@@ -171,13 +178,15 @@ def _layout(classes: int, top: int) -> dict[str, Any]:
     }
 
 
-def _class_axis(class_names: Sequence[str], anchor: str, theme: Theme) -> dict[str, Any]:
+def _class_axis(class_names: Sequence[str], anchor: str, theme: Theme, named: bool = True) -> dict[str, Any]:
+    short = [name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…" for name in class_names]
     return {
         "anchor": anchor,
         "fixedrange": True,
         "range": [len(class_names) - 0.5, -0.5],  # the first class on top
         "tickvals": list(range(len(class_names))),
-        "ticktext": [f"<b>{name}</b> " for name in class_names],
+        "ticktext": [f"<b>{escape(name, quote=False)}</b> " for name in short],
+        "showticklabels": named,
         "tickfont": {"size": _TEXT, "color": INK[theme]},
         "showgrid": False,
         "zeroline": False,
@@ -197,11 +206,11 @@ def _shares_in_words(panels: Sequence[Panel], class_names: Sequence[str]) -> str
             "first": class_names[order[0]],
             "first_share": percent(values[order[0]], exact=panel.kind == "ground_truth"),
             "second": class_names[order[1]],
-            "second_share": percent(values[order[1]]),
+            "second_share": percent(values[order[1]], exact=panel.kind == "ground_truth"),
             "third": class_names[order[-1]],
-            "third_share": percent(values[order[-1]]),
+            "third_share": percent(values[order[-1]], exact=panel.kind == "ground_truth"),
         }
-        if panel.kind == "ground_truth":
+        if panel.kind == "ground_truth" and values[order[0]] == 1:
             sentences.append(_("{title}, {subtitle}: {first} alone, {first_share}.", **fields))
         else:
             sentences.append(

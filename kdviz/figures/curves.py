@@ -13,7 +13,7 @@ from typing import Any
 from kdviz.figures import INK, PALETTE, Drawing, Kind, Theme
 from kdviz.figures.numbers import percent
 from kdviz.i18n import _
-from kdviz.spec import RunSpec
+from kdviz.spec import RunSpec, TeacherSpec
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,14 @@ def label(condition: str, temperature: float | None) -> str:
     return _("distilled, T = {T}", T=f"{temperature:g}")
 
 
-def curves(spec: RunSpec, points: Iterable[Mapping[str, Any]], prefix: str = "", faint: bool = False) -> list[Curve]:
-    """Gather a run's points into a curve for each condition and temperature.
+def curves(
+    spec: RunSpec | TeacherSpec, points: Iterable[Mapping[str, Any]], prefix: str = "", faint: bool = False
+) -> list[Curve]:
+    """Gather a run's points into a curve for each condition and temperature, a teacher's into one.
 
     An evaluation counts once all seeds of its condition have written their point. prefix: put before each label.
     """
-    students = spec.students
+    students, teaching = spec.students, isinstance(spec, TeacherSpec)
     groups = dict.fromkeys((s.condition, s.temperature) for s in students)
     members = {group: [i for i, s in enumerate(students) if (s.condition, s.temperature) == group] for group in groups}
     by_student: dict[int, dict[float, float]] = {}
@@ -53,8 +55,8 @@ def curves(spec: RunSpec, points: Iterable[Mapping[str, Any]], prefix: str = "",
         values = [[by_student[i][epoch] for i in who] for epoch in epochs]
         found.append(
             Curve(
-                kind="distilled" if condition == "distilled" else "hard_labels",
-                label=prefix + label(condition, temperature),
+                kind="teacher" if teaching else "distilled" if condition == "distilled" else "hard_labels",
+                label=prefix + (_("teacher in training") if teaching else label(condition, temperature)),
                 epochs=epochs,
                 mean=[sum(v) / len(v) for v in values],
                 low=[min(v) for v in values],

@@ -8,7 +8,7 @@ from typing import Any
 
 from kdviz.figures.sweep import Axis, Cell
 from kdviz.i18n import N_, _
-from kdviz.spec import GRID, RunSpec, Setting
+from kdviz.spec import GRID, RunSpec, Setting, TeacherSpec
 
 TITLES = {
     "temperature": N_("temperature T"),
@@ -27,8 +27,10 @@ class Grid:
     cells: list[Cell]
 
 
-def is_sweep(spec: RunSpec) -> bool:
+def is_sweep(spec: RunSpec | TeacherSpec) -> bool:
     """Return whether a run is one to be read as a grid: up to three temperatures alone are told apart as curves."""
+    if isinstance(spec, TeacherSpec):
+        return False
     return len(spec.settings) > 3 or spec.swept not in ([], ["temperature"])
 
 

@@ -26,7 +26,8 @@ SURE = 0.999
 class Answers:
     """A teacher's answers to every test image.
 
-    logits: (n, classes) float64; labels, answers: (n,) class indices; entropies: (n,) nats at T = 1; telling: see `telling`.
+    logits: (n, classes) float64; labels, answers: (n,) class indices; entropies: (n,) nats at T = 1; telling: see `telling`;
+    members: (members, n, classes), the logits of an ensemble's networks; shapes: (n,), of street, see kdviz.data.street.
     """
 
     images: data.Images
@@ -35,6 +36,8 @@ class Answers:
     answers: np.ndarray
     entropies: np.ndarray
     telling: np.ndarray
+    members: np.ndarray | None = None
+    shapes: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -49,6 +52,23 @@ class Answers:
         """The images the teacher answers wrongly, the highest entropy first."""
         order = self.surprising
         return np.asarray(order[self.answers[order] != self.labels[order]])
+
+    @property
+    def most_confused(self) -> tuple[int, int] | None:
+        """The class and the answer of the most frequent mistake, or None where there is no mistake."""
+        if not len(self.wrong):
+            return None
+        pairs, counts = np.unique(np.stack([self.labels, self.answers])[:, self.wrong], axis=1, return_counts=True)
+        label, answer = pairs[:, counts.argmax()].tolist()
+        return label, answer
+
+    @property
+    def confused(self) -> np.ndarray:
+        """The images of the most frequent mistake, the highest entropy first."""
+        pair = self.most_confused
+        if pair is None:
+            return self.wrong
+        return np.asarray(self.wrong[(self.labels[self.wrong] == pair[0]) & (self.answers[self.wrong] == pair[1])])
 
     def of_class(self, label: int, count: int, including: int) -> np.ndarray:
         """Return up to `count` images of a class, spread evenly from the highest entropy to the lowest, one surely among them.
@@ -92,6 +112,14 @@ KINDS = {
         N_("Chosen by rule: the images with the lowest entropy at T = 1, the lowest first."),
         lambda answers: answers.surprising[::-1],
     ),
+    "confused": Kind(
+        N_("Most confused pair"),
+        N_(
+            "Chosen by rule: images of class {label} that the teacher answers with {answer}, its most frequent mistake, the "
+            "highest entropy first."
+        ),
+        lambda answers: answers.confused,
+    ),
     "wrong": Kind(
         N_("Wrong answers"),
         N_("Chosen by rule: the images that the teacher answers wrongly, the highest entropy first."),
@@ -132,13 +160,23 @@ def telling(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def answers(card: Card, dataset: data.Dataset) -> Answers | None:
     """Return a teacher's answers to the test images of a dataset, or None while its logits are not computed."""
     stored = teachers.stored_logits(card, dataset)
-    return None if stored is None else _answers(card.sha256, dataset.sha256, stored, dataset)
+    if stored is None:
+        return None
+    members = teachers.stored_member_logits(card, dataset) if card.members > 1 else None
+    return _answers(card.sha256, dataset.sha256, stored, members, dataset)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _answers(weights_sha256: str, data_sha256: str, _stored: np.ndarray, _dataset: data.Dataset) -> Answers:
+def _answers(
+    weights_sha256: str, data_sha256: str, _stored: np.ndarray, _members: np.ndarray | None, _dataset: data.Dataset
+) -> Answers:
     # The two hashes are the key of the cache; the underscored arguments are what they stand for.
     images = _dataset.split("test")
     logits = np.asarray(_stored[_dataset.slice("test")], dtype=np.float64)
     labels = np.asarray(images.labels)
-    return Answers(images, logits, labels, logits.argmax(axis=1), entropy(softmax(logits)), telling(logits, labels))
+    where = _dataset.slice("test")
+    return Answers(
+        images, logits, labels, logits.argmax(axis=1), entropy(softmax(logits)), telling(logits, labels),
+        None if _members is None else np.asarray(_members[:, where], dtype=np.float64),
+        None if _dataset.shapes is None else np.asarray(_dataset.shapes[where], dtype=np.float64),
+    )  # fmt: skip

@@ -44,7 +44,7 @@ def control() -> None:
     )
 
 
-def fragment(run_every: float) -> Callable[[Callable[Given, None]], Callable[Given, None]]:
+def fragment(run_every: float | None = None) -> Callable[[Callable[Given, None]], Callable[Given, None]]:
     """Return st.fragment for a function that speaks: run again by itself, without main.py, it would speak English."""
 
     def decorated(function: Callable[Given, None]) -> Callable[Given, None]:

@@ -36,6 +36,15 @@ if (PAGES / "distill.py").is_file():
             help=_("Train a student on soft targets, beside the same student trained on hard labels, and watch both learn."),
         )
     )
+pages.append(
+    st.Page(
+        PAGES / "teachers.py",
+        title=_("Teachers"),
+        icon=":material/co_present:",
+        url_path="teachers",
+        help=_("See which teachers there are, train one, and make a dataset of your own images."),
+    )
+)
 page = st.navigation(pages, position="top")
 link.visit(page.url_path)
 

@@ -1,4 +1,4 @@
-"""What the Distill page shows: a run of the store, or a recorded one; both as the same thing, so that they look alike."""
+"""What a page shows of training: a run of the store, or a recorded one; both as the same thing, so that they look alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import streamlit as st
 
-from kdviz import presets
+from kdviz import data, presets
 from kdviz.i18n import _
-from kdviz.spec import RunSpec
+from kdviz.spec import RunSpec, TeacherSpec
 from kdviz.store import Run, Store
 
 
@@ -18,7 +18,7 @@ from kdviz.store import Run, Store
 class Shown:
     """A run with its points. run: None for a record; made: of a record, its date, machine and versions."""
 
-    spec: RunSpec
+    spec: RunSpec | TeacherSpec
     points: Sequence[Mapping[str, Any]]
     result: Mapping[str, Any] | None
     run: Run | None = None
@@ -43,10 +43,14 @@ def name(run: Run) -> str:
     return run.name or summary(run.spec)
 
 
-def summary(spec: RunSpec) -> str:
+def summary(spec: RunSpec | TeacherSpec) -> str:
     """Return a spec in short."""
+    if isinstance(spec, TeacherSpec):
+        return _(
+            "{dataset}, teacher {network}, seed {seed}", dataset=data.title(spec.dataset), network=spec.network, seed=spec.seed
+        )
     fields = dict(
-        dataset=spec.dataset, teacher=spec.teacher, student=", ".join(spec.student),
+        dataset=data.title(spec.dataset), teacher=spec.teacher, student=", ".join(spec.student),
         T=", ".join(f"{T:g}" for T in spec.temperature), seeds=spec.seeds, epochs=spec.epochs,
     )  # fmt: skip
     if "soft_weight" in spec.swept:

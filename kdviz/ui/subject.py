@@ -9,24 +9,33 @@ import numpy as np
 import streamlit as st
 
 from kdviz import data, teachers
+from kdviz.data import street
 from kdviz.errors import InvalidValue, UserError, quoted
 from kdviz.figures import numbers
 from kdviz.i18n import N_
-from kdviz.soft_targets import check_temperature
-from kdviz.ui import galleries, link
-from kdviz.ui.galleries import Answers
+from kdviz.soft_targets import check_temperature, softmax
+from kdviz.ui import galleries, link, words
+from kdviz.ui.galleries import SURE, Answers
 
 PAGE = "soft_targets"
 DATASET, TEACHER, IMAGE, TEMPERATURE = (f"{PAGE}_{name}" for name in ("dataset", "teacher", "image", "T"))
 Values = dict[str, Any]
+ARTICLE_TEMPERATURE = 3.0
+"""The temperature of the article's figure: a car's ground truth, softmax, and softmax at T = 3."""
 
 
 @dataclass(frozen=True)
 class Subject:
     """One image and what the teacher says to it. number: among the test images; logits: (classes,)."""
 
+    dataset: str
     answers: Answers
     number: int
+
+    @property
+    def members(self) -> np.ndarray | None:
+        """The logits of an ensemble's networks, (members, classes), or None."""
+        return None if self.answers.members is None else np.asarray(self.answers.members[:, self.number])
 
     @property
     def logits(self) -> np.ndarray:
@@ -42,7 +51,7 @@ class Subject:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return self.answers.images.class_names
+        return words.class_names(self.dataset, self.answers.images.class_names)
 
     @property
     def pixels(self) -> np.ndarray:
@@ -50,8 +59,8 @@ class Subject:
 
 
 def networks(dataset: str) -> list[str]:
-    """Return the networks of which there is a trained teacher for a dataset."""
-    return [card.network for card in teachers.cards() if card.dataset == dataset]
+    """Return the short names of the trained teachers of a dataset."""
+    return [card.short for card in teachers.of(dataset)]
 
 
 def settle() -> Subject | None:
@@ -65,13 +74,20 @@ def settle() -> Subject | None:
     if answers is None:
         return None
     if not isinstance(state[IMAGE], int) or not 0 <= state[IMAGE] < len(answers):
-        state[IMAGE] = int(answers.telling[0])
-    return Subject(answers, state[IMAGE])
+        state[IMAGE] = _first(state[DATASET], answers)
+    return Subject(state[DATASET], answers, state[IMAGE])
 
 
 def choose_image(number: int | None) -> None:
     """Look at another test image; None: at the one the rule for telling images puts first."""
     st.session_state[IMAGE] = number
+
+
+def choose_dataset() -> None:
+    """Look at another dataset: at its first image, and at the temperature that suits it."""
+    choose_image(None)
+    if st.session_state[DATASET] == "street":
+        st.session_state[TEMPERATURE] = ARTICLE_TEMPERATURE
 
 
 def _answers(values: Values) -> Answers | None:
@@ -98,11 +114,27 @@ def _first_network(values: Values) -> str | None:
 
 def _telling_image(values: Values) -> int | None:
     answers = _answers(values)
-    return None if answers is None else int(answers.telling[0])
+    return None if answers is None else _first(values["dataset"], answers)
+
+
+def _first(dataset: str, answers: Answers) -> int:
+    """Return the image that is shown first: the most telling one, and of street one for what its article says of a BMW.
+
+    That is, of the cars that the teacher is sure of and finds next like a truck, the one whose share of truck is the largest.
+    """
+    if dataset == "street":
+        sure = (answers.labels == street.CAR) & (answers.answers == street.CAR) & (softmax(answers.logits).max(axis=1) >= SURE)
+        cars = (answers.labels == street.CAR) & (np.argsort(-answers.logits, axis=1)[:, 1] == street.TRUCK)
+        chosen = np.flatnonzero(sure & cars) if (sure & cars).any() else np.flatnonzero(cars)
+        if len(chosen):
+            return int(chosen[softmax(answers.logits[chosen])[:, street.TRUCK].argmax()])
+    return int(answers.telling[0])
 
 
 def _telling_temperature(values: Values) -> float:
     answers = _answers(values)
+    if values["dataset"] == "street":
+        return ARTICLE_TEMPERATURE
     if answers is None or values["image"] is None:
         return 1.0
     return float(galleries.telling_temperature(answers.logits[[values["image"]]])[0])
@@ -110,7 +142,7 @@ def _telling_temperature(values: Values) -> float:
 
 TABLE = (
     link.Setting("dataset", DATASET, lambda text, values: data.source(text).name, lambda values: next(iter(data.SOURCES))),
-    link.Setting("teacher", TEACHER, lambda text, values: teachers.find(values["dataset"], text).network, _first_network),
+    link.Setting("teacher", TEACHER, lambda text, values: teachers.find(values["dataset"], text).short, _first_network),
     link.Setting("image", IMAGE, _read_image, _telling_image),
     link.Setting("T", TEMPERATURE, lambda text, values: check_temperature(text), _telling_temperature, numbers.temperature),
 )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from kdviz import data
 from kdviz.i18n import N_, _
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -34,6 +37,11 @@ WORDS: dict[str, tuple[str, str]] = {
         N_("The unit of entropy with the natural logarithm. Ten equal shares have ln 10 = 2.30 nats; two have ln 2 = 0.69."),
     ),
 }
+
+
+def class_names(dataset: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return a dataset's class names in the reader's language; those of somebody's own folder stay as they are."""
+    return tuple(_(name) if dataset in data.SOURCES else name for name in names)
 
 
 def explain(*words: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +37,36 @@ def page(**link: str) -> AppTest:
 
 def sentence(at: AppTest) -> str:
     return next(element.value for element in at.markdown if element.value.startswith("##### "))
+
+
+@lru_cache
+def first_sentence(language: str) -> str:
+    """Return what the page says that was opened without a link."""
+    return sentence(page(lang=language))
+
+
+def charts(at: AppTest) -> dict[str, Any]:
+    """Return the charts of a page by key: each its Plotly figure and its text alternative."""
+    drawn = [chart.proto for chart in at.get("plotly_chart")]
+    return {one.id.rpartition("-")[2]: (json.loads(one.spec), one.alt) for one in drawn}
+
+
+def panels(at: AppTest, key: str) -> dict[str, list[float]]:
+    """Return the bars of a chart, panel by panel, by name."""
+    figure, _alt = charts(at)[key]
+    return {trace["name"]: trace["x"] for trace in figure["data"] if trace["type"] == "bar"}
+
+
+def said(at: AppTest) -> str:
+    """Return the sentences of a page, but for its labels."""
+    groups: list[Any] = [at.subheader, at.markdown, at.caption, at.error, at.warning, at.info]
+    return "\n".join(str(element.value) for group in groups for element in group)
+
+
+def thumbnails(at: AppTest) -> list[dict[str, Any]]:
+    """Return what the gallery of test images shows."""
+    (gallery,) = at.get("bidi_component")
+    return list(json.loads(gallery.proto.json)["items"])
 
 
 def logits_of(number: int) -> np.ndarray:
@@ -153,7 +186,7 @@ def test_a_bad_link_gets_one_sentence_and_a_working_page(link: dict[str, str], n
     at = page(**link, lang=language)
     assert len(at.warning) == 1
     assert named in at.warning[0].value
-    assert sentence(at) == sentence(page(lang=language))
+    assert sentence(at) == first_sentence(language)
     at.run()
     assert len(at.warning) == 1  # it stays until the reader changes something
     at.session_state["soft_targets_T"] = 2.0
@@ -171,6 +204,46 @@ def test_data_that_is_not_there_is_one_sentence_and_a_way_on() -> None:
     assert not at.exception
     assert not at.info
     assert sentence(at)
+
+
+def test_a_teacher_is_chosen_among_those_of_the_dataset() -> None:
+    at = page(image="12", T="3")
+    chosen = at.selectbox(key="soft_targets_teacher")
+    assert (chosen.options, chosen.value) == (["cnn", "cnn-x5"], "cnn")
+    before = sentence(at)
+    at.session_state["soft_targets_teacher"] = "cnn-x5"
+    at.run()
+    assert not at.exception
+    assert at.query_params["teacher"] in ("cnn-x5", ["cnn-x5"])
+    assert at.session_state["soft_targets_image"] == 12
+    assert sentence(at) != before
+    card = teachers.find("digits", "cnn-x5")
+    assert f"{card.errors} errors on {card.test_images} test images" in said(at)
+
+
+def test_one_network_on_photographs_has_no_section_that_is_not_about_it() -> None:
+    assert set(charts(page())) == {"soft_targets_bars", "soft_targets_logits"}
+
+
+def test_bars_are_the_label_and_the_shares() -> None:
+    at = page(image="12", T="3")
+    z = logits_of(12)
+    label = int(data.load("digits").split("test").labels[12])
+    assert list(panels(at, "soft_targets_bars").values()) == [
+        pytest.approx(list(shares)) for shares in (np.eye(10)[label], softmax(z), softmax(z, 3))
+    ]
+
+
+def test_most_confused_pair_is_named_and_shown() -> None:
+    at = page()
+    at.session_state["soft_targets_kind"] = "confused"
+    at.run()
+    assert not at.exception
+    captions = {item["caption"] for item in thumbnails(at)}
+    assert len(captions) == 1
+    named = re.search(r"images of class (\d) that the teacher answers with (\d),", said(at))
+    assert named is not None
+    assert captions == {f"{named[1]}, not {named[2]}"}
 
 
 def test_every_gallery_opens() -> None:

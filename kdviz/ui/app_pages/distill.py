@@ -39,7 +39,7 @@ def choose(preset: str) -> None:
 def open_run(run_id: str) -> None:
     """Show a run, and put its settings into the widgets."""
     run = store.run(run_id)
-    if run is not None:
+    if run is not None and isinstance(run.spec, RunSpec):
         state["distill_run"] = run_id
         state["distill_kind"] = kind_of(run.spec)
         spec_form.fill(run.spec)
@@ -163,4 +163,4 @@ else:
     run_view.recorded(shown.record(chosen.name), "record")
 
 st.subheader(_("Earlier runs"), anchor=False)
-run_list.show(store, opened, open_run)
+run_list.show(store, opened, open_run, RunSpec)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
+from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -12,63 +12,63 @@ from kdviz import data, figures, teachers
 from kdviz.figures import bars, numbers
 from kdviz.i18n import _
 from kdviz.soft_targets import entropy, softmax
-from kdviz.ui import galleries, link, opinion, subject
-from kdviz.ui.components import gallery, pictures, temperature
-from kdviz.ui.words import WORDS, explain
+from kdviz.ui import asking, link, opinion, subject
+from kdviz.ui.components import ensemble_view, own_picture, pictures, prepare, street_view, temperature, test_images
+from kdviz.ui.words import WORDS, class_names, explain
 
-THUMBNAILS = 20
+MOST_BARS, MOST_DATASETS = 12, 8
 state = st.session_state
 theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
 
-shown = subject.settle()
+looked_at = subject.settle()
 hero = st.container()
 
 st.subheader(_("Choose an image"), anchor=False)
 with st.container(horizontal=True):
-    st.segmented_control(
-        _("Dataset"),
-        list(data.SOURCES),
-        key=subject.DATASET,
-        required=True,
-        on_change=subject.choose_image,
-        args=(None,),
-    )
-    cards = {card.network: card for card in teachers.cards() if card.dataset == state[subject.DATASET]}
+    known = data.names()
+    control: Any = partial(st.segmented_control, wrap=True) if len(known) <= MOST_DATASETS else partial(st.selectbox, width=260)
+    control(_("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title)
+    cards = {card.short: card for card in teachers.of(state[subject.DATASET])}
     if cards:
-        network = st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220)
-        card = cards[network or next(iter(cards))]
+        card = cards[st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220) or next(iter(cards))]
         with st.container(width="content"):
             st.space("small")  # in line with the controls, below their labels
             st.markdown(
                 _(
                     "{accuracy} right: {errors} errors on {images} test images",
-                    accuracy=numbers.percent(card.accuracy),
-                    errors=f"{card.errors:,}",
-                    images=f"{card.test_images:,}",
+                    accuracy=numbers.percent(card.accuracy), errors=f"{card.errors:,}", images=f"{card.test_images:,}",
                 )
-            )
+            )  # fmt: skip
 
-if shown is None:
+if looked_at is None:
     name = data.source(state[subject.DATASET])
     with hero:
-        if data.prepared_folder(name.name) is None:
+        here = data.prepared_folder(name.name) is not None
+        if here and not cards:
+            st.info(_("There is no teacher of {dataset} yet.", dataset=data.title(name.name)))
+            st.page_link(
+                "app_pages/teachers.py", label=_("Train a teacher"), icon=":material/co_present:",
+                query_params={"dataset": name.name},
+            )  # fmt: skip
+        else:
             st.info(
-                _("{dataset} is not on this machine yet; it is about {size} MB to fetch.", dataset=name.name, size=name.megabytes)
+                _("The teacher's answers to {dataset} are not computed on this machine yet.", dataset=name.name)
+                if here
+                else _("{dataset} is not on this machine yet.", dataset=name.name)
             )
-        elif not cards:
-            st.info(_("There is no teacher of {dataset} yet. This trains one:", dataset=name.name))
-        else:
-            st.info(_("The teacher's answers to {dataset} are not computed on this machine yet.", dataset=name.name))
-        if data.prepared_folder(name.name) is not None and not cards:
-            st.code(f"python -m kdviz teacher train --data {name.name}", language="shell")
-        elif find_spec("kdviz.ui.components.prepare") is not None:
-            import_module("kdviz.ui.components.prepare").button(name.name)
-        else:
-            st.code(f"python -m kdviz data {name.name}", language="shell")
+            prepare.button(name.name)
     link.write(subject.PAGE, subject.TABLE)
     st.stop()
 
-names, answers, logits = shown.class_names, shown.answers, shown.logits
+source = test_images.source()
+own = own_picture.choose(data.source(state[subject.DATASET])) if source == "own" else None
+answer = None if own is None else asking.see(card, own.seen[None])
+if source == "test":
+    test_images.show(looked_at)
+names, logits, label, members = looked_at.class_names, looked_at.logits, looked_at.label, looked_at.members
+if own is not None and answer is not None:
+    logits, label, members = answer.logits[0], int(answer.logits[0].argmax()), answer.members[:, 0]
+    own_picture.nearness(answer)
 
 with hero:
     picture, view = st.columns([1, 4], gap="medium")
@@ -77,128 +77,92 @@ with hero:
             T = temperature.control(subject.TEMPERATURE)
             log = st.toggle(_("Log scale"), key="soft_targets_log", persist_state="session")
         at_one, at_T = softmax(logits), softmax(logits, T)
-        drawing = bars.shares(
-            [
-                bars.Panel("ground_truth", _("ground truth"), _("hard label"), np.eye(len(names))[shown.label]),
-                bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(1.0)), at_one),
-                bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(T)), at_T),
-            ],
-            names,
-            theme,
-            log,
-        )
-        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_bars")
-        if log:
-            st.caption(_("The bars begin at 10⁻⁶; a smaller share has no bar."))
-        st.markdown("##### " + opinion.sentence(logits, shown.label, T, names), anchors=False)
+        # Of many classes those with the largest shares, in their usual order.
+        shown = np.arange(len(names))
+        if len(names) > MOST_BARS:
+            shown = np.union1d(np.argsort(-logits, kind="stable")[: MOST_BARS - 1], [label])
+        panels = [
+            bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(1.0)), at_one[shown]),
+            bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(T)), at_T[shown]),
+        ]
+        if source == "test":
+            truth = bars.Panel("ground_truth", _("ground truth"), _("hard label"), np.eye(len(names))[label][shown])
+            panels.insert(0, truth)
+        if source == "test" or answer is not None:
+            drawing = bars.shares(panels, [names[index] for index in shown], theme, log)
+            st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_bars")
+            if len(shown) < len(names):
+                st.caption(_("The {shown} classes that matter here, of {classes}.", shown=len(shown), classes=len(names)))
+            if log:
+                st.caption(_("The bars begin at 10⁻⁶; a smaller share has no bar."))
+            st.markdown("##### " + opinion.sentence(logits, label, T, names), anchors=False)
+        else:
+            st.info(
+                _("Draw a digit or upload a picture below; the teacher's soft targets appear here.")
+                if state[subject.DATASET] in own_picture.DIGITS
+                else _("Upload a picture below; the teacher's soft targets appear here.")
+            )
     with picture, st.container(horizontal=True):
-        st.image(
-            pictures.png(shown.pixels, 512),
-            width=208,
-            alt=_("Test image {number}, labelled {label}", number=shown.number, label=names[shown.label]),
-        )
+        if source == "test":
+            st.image(
+                pictures.png(looked_at.pixels, 512), width=208,
+                alt=_("Test image {number}, labelled {label}", number=looked_at.number, label=names[label]),
+            )  # fmt: skip
+        elif own is not None:
+            if own.given is not None:
+                st.image(own.given, width=208, caption=_("your picture"), alt=_("your picture"))
+            st.image(pictures.png(own.seen, 512), width=208, caption=_("what the network sees"), alt=_("what the network sees"))
         with st.container(width=130, gap="xsmall"):
-            st.markdown(_("Test image {number}", number=shown.number))
-            st.markdown(_("label **{label}**", label=names[shown.label]))
-            st.markdown(
-                _("teacher **{answer}**", answer=names[shown.answer])
-                if shown.answer == shown.label
-                else _("teacher **{answer}**, wrong", answer=names[shown.answer])
+            if source == "test":
+                st.markdown(_("Test image {number}", number=looked_at.number))
+                st.markdown(_("label **{label}**", label=names[label]))
+            if source == "test" or answer is not None:
+                said = names[int(logits.argmax())]
+                right = _("teacher **{answer}**", answer=said)
+                st.markdown(right if int(logits.argmax()) == label else _("teacher **{answer}**, wrong", answer=said))
+                st.markdown(_("entropy in nats"), help=explain("entropy", "nats"))
+                before, after = numbers.nats(float(entropy(at_one))), numbers.nats(float(entropy(at_T)))
+                st.markdown(f"**{before} → {after}**")
+
+if looked_at.answers.shapes is not None:
+    street_view.morph(card, T, class_names("street", names), theme)
+    street_view.distance(card, looked_at.answers, T, theme)
+
+if source == "test" or answer is not None:
+    if members is not None and len(members) > 1:
+        ensemble_view.show(members, shown, T, names, theme)
+
+    # Why: from logits to soft targets.
+    st.subheader(_("From logits to soft targets"), anchor=False, help=explain("logit", "softmax", "soft_targets"))
+    left, right_side = st.columns([1, 1.4], gap="large")
+    with left:
+        st.markdown(_("The teacher's **logits** for this image"))
+        drawing = bars.logits(logits[shown], [names[index] for index in shown], theme)
+        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_logits")
+    with right_side:
+        choices = shown.tolist()
+        explained = st.pills(
+            _("Its share at T = {T}, worked out for the class", T=numbers.temperature(T)), choices,
+            default=next(int(index) for index in np.argsort(-logits, kind="stable")[1:] if index in shown),
+            format_func=lambda index: names[index], required=True, wrap=True,
+            key=f"soft_targets_explained_{looked_at.number if source == 'test' else source}_{len(choices)}",
+        )  # fmt: skip
+        st.latex(opinion.formula(logits, T, explained, names))
+        with st.expander(_("All the numbers of this image")):
+            exponents = logits / T
+            st.table(
+                {
+                    _("Class"): list(names),
+                    _("Logit"): [numbers.signed(value, 3) for value in logits],
+                    _("Logit / T"): [numbers.signed(value, 3) for value in exponents],
+                    _("Share at T = 1"): [
+                        numbers.power(value, 4).replace(">", r"\>") for value in at_one.tolist()
+                    ],  # no quotation
+                    _("Share at T"): [numbers.power(value, 4).replace(">", r"\>") for value in at_T.tolist()],
+                }
             )
-            st.markdown(_("entropy in nats"), help=explain("entropy", "nats"))
-            before, after = numbers.nats(float(entropy(at_one))), numbers.nats(float(entropy(at_T)))
-            st.markdown(f"**{before} → {after}**")
 
-# The gallery: one of the rules of galleries.KINDS, or a class (by its index).
-kinds = [*galleries.KINDS, *range(len(names))]
-if state.get("soft_targets_kind") not in kinds:
-    state["soft_targets_kind"] = "telling" if shown.number in answers.telling[:THUMBNAILS] else shown.label
-
-
-def kind_in_words(kind: str | int) -> str:
-    if isinstance(kind, int):
-        return names[kind]
-    return _("Wrong answers ({count})", count=f"{len(answers.wrong):,}") if kind == "wrong" else _(galleries.KINDS[kind].title)
-
-
-kind = st.pills(
-    _("Which images"),
-    kinds,
-    format_func=kind_in_words,
-    key="soft_targets_kind",
-    required=True,
-    label_visibility="collapsed",
-    wrap=True,
-)
-if isinstance(kind, str):
-    listed = galleries.KINDS[kind].pick(answers)[:THUMBNAILS]
-    rule = _(galleries.KINDS[kind].rule, sure=f"{galleries.SURE:.1%}")
-else:
-    label = shown.label if kind is None else kind
-    listed = answers.of_class(label, THUMBNAILS, shown.number)
-    rule = _(
-        "Chosen by rule: images of class {label}, spread evenly from the highest entropy at T = 1 to the lowest.",
-        label=names[label],
-    )
-if len(listed):
-    gallery.gallery(
-        _("Test images"),
-        [
-            gallery.Thumbnail(
-                int(index),
-                pictures.data_uri(answers.images.pixels[index]),
-                names[answers.labels[index]]
-                if answers.answers[index] == answers.labels[index]
-                else _("{label}, not {answer}", label=names[answers.labels[index]], answer=names[answers.answers[index]]),
-                _(
-                    "Test image {number}: label {label}, answer {answer}, entropy {entropy} nats",
-                    number=int(index),
-                    label=names[answers.labels[index]],
-                    answer=names[answers.answers[index]],
-                    entropy=numbers.nats(float(answers.entropies[index])),
-                ),
-            )
-            for index in listed
-        ],
-        shown.number,
-        key="soft_targets_gallery",
-        on_pick=subject.choose_image,
-    )
-    st.caption(rule)
-else:
-    st.info(_("This teacher answers all {count} test images rightly.", count=f"{len(answers):,}"))
-
-# Why: from logits to soft targets.
-st.subheader(_("From logits to soft targets"), anchor=False, help=explain("logit", "softmax", "soft_targets"))
-left, right = st.columns([1, 1.4], gap="large")
-with left:
-    st.markdown(_("The teacher's **logits** for this image"))
-    drawing = bars.logits(logits, names, theme)
-    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_logits")
-with right:
-    runner_up = int(np.argsort(-logits, kind="stable")[1])
-    explained = st.pills(
-        _("Its share at T = {T}, worked out for the class", T=numbers.temperature(T)),
-        range(len(names)),
-        default=runner_up,
-        format_func=lambda index: names[index],
-        required=True,
-        key=f"soft_targets_explained_{shown.number}",
-        wrap=True,
-    )
-    st.latex(opinion.formula(logits, T, explained, names))
-    with st.expander(_("All the numbers of this image")):
-        exponents = logits / T
-        st.table(
-            {
-                _("Class"): list(names),
-                _("Logit"): [numbers.signed(value, 3) for value in logits],
-                _("Logit / T"): [numbers.signed(value, 3) for value in exponents],
-                _("Share at T = 1"): [numbers.power(value, 4).replace(">", r"\>") for value in at_one.tolist()],  # no quotation
-                _("Share at T"): [numbers.power(value, 4).replace(">", r"\>") for value in at_T.tolist()],
-            }
-        )
-    with st.expander(_("The words on this page")):
-        st.markdown(explain(*WORDS))
+with st.expander(_("The words on this page")):
+    st.markdown(explain(*WORDS))
 
 link.write(subject.PAGE, subject.TABLE)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from kdviz.i18n import N_, _
+from kdviz.spec import RunSpec, TeacherSpec
 from kdviz.store import Run, Store, shown_error
 from kdviz.ui import shown
 
@@ -27,9 +28,9 @@ def overlaid() -> list[str]:
     return [str(key).removeprefix(prefix) for key, on in st.session_state.items() if str(key).startswith(prefix) and on]
 
 
-def show(store: Store, opened: str | None, open_run: Callable[[str], None]) -> None:
-    """List the newest runs. open_run: called with the id of the run that the reader opens."""
-    runs = store.runs()
+def show(store: Store, opened: str | None, open_run: Callable[[str], None], kind: type[RunSpec] | type[TeacherSpec]) -> None:
+    """List the newest runs of a kind. open_run: called with the id of the run that the reader opens."""
+    runs = [run for run in store.runs() if isinstance(run.spec, kind)]
     if not runs:
         st.caption(_("No runs yet. Those you start are kept here, also after a restart."))
         return
@@ -51,7 +52,7 @@ def _entry(store: Store, run: Run, opened: str | None, open_run: Callable[[str],
         st.caption(_("{state}, {when}", state=_(STATES[run.state]), when=when), width="content")
         if run.error:
             st.caption(f":red[{shown_error(run.error)}]", width="content")
-        if run.id != opened:
+        if run.id != opened and isinstance(run.spec, RunSpec):
             st.checkbox(_("overlay"), key=f"overlay_{run.id}", help=_("lay this run's curves, faint, over those shown"))
         with st.popover(_("More"), icon=":material/more_horiz:", help=_("rename or delete")):
             st.text_input(

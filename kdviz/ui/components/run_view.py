@@ -17,6 +17,7 @@ from kdviz import data, engine, figures, i18n, stats, strategy, teachers
 from kdviz.errors import UserError
 from kdviz.figures import curves, grid
 from kdviz.i18n import _
+from kdviz.spec import RunSpec, TeacherSpec
 from kdviz.store import Run, Store, shown_error
 from kdviz.ui import language, shown
 from kdviz.ui.components import sweep_view
@@ -45,7 +46,7 @@ def _poll(store: Store, run_id: str, overlaid: Sequence[str]) -> None:
 
 def _stored(store: Store, run: Run, overlaid: Sequence[str]) -> None:
     view = shown.stored(store, run)
-    _progress(store, run)
+    _progress(store, run, view.points)
     others = [other for run_id in overlaid if run_id != run.id and (other := store.run(run_id)) is not None]
     _curves(view, [shown.stored(store, other) for other in others])
     if view.result is not None:
@@ -83,11 +84,12 @@ def recorded(view: shown.Shown, key: str) -> None:
     replay()
 
 
-def _progress(store: Store, run: Run) -> None:
+def _progress(store: Store, run: Run, points: Sequence[Mapping[str, Any]]) -> None:
     """Say how far a run is, with Stop beside it; for one that is over, how it ended."""
     if run.state == "failed":
         reason = shown_error(run.error) if run.error else ""
         st.error(_("This run failed: {reason}. Its points are kept.", reason=reason.rstrip(".")), icon=":material/error:")
+        _resume(store, run)
         return
     if run.state == "stopped":
         st.info(
@@ -97,6 +99,7 @@ def _progress(store: Store, run: Run) -> None:
                 steps=f"{run.steps:,}",
             )
         )
+        _resume(store, run)
         return
     if run.state == "done":
         return
@@ -106,14 +109,14 @@ def _progress(store: Store, run: Run) -> None:
             text = _("waiting for a free worker") if ready else _("the engine is starting; training begins in a few seconds")
             st.progress(0.0, text)
         else:
-            share = run.step / run.steps if run.steps else 0.0
+            share, teaching = run.step / run.steps if run.steps else 0.0, isinstance(run.spec, TeacherSpec)
             fields = dict(step=f"{run.step:,}", steps=f"{run.steps:,}")
-            left = (time.time() - (run.started or 0.0)) * (1 / share - 1) if share > 0 else None
-            text = (
-                _("step {step} of {steps}, about {seconds} s left", seconds=f"{left:.0f}", **fields)
-                if left is not None
-                else _("loading the images and the teacher's answers")
-            )
+            if share == 0:
+                text = _("loading the images") if teaching else _("loading the images and the teacher's answers")
+            elif (left := _trained(run, points) * (1 / share - 1)) < 120:
+                text = _("step {step} of {steps}, about {seconds} s left", seconds=f"{left:.0f}", **fields)
+            else:
+                text = _("step {step} of {steps}, about {minutes} minutes left", minutes=f"{left / 60:.0f}", **fields)
             st.progress(share, text)
         st.button(
             _("Stop"),
@@ -123,6 +126,20 @@ def _progress(store: Store, run: Run) -> None:
             args=(run.id,),
             disabled=run.stop_requested,
         )
+
+
+def _trained(run: Run, points: Sequence[Mapping[str, Any]]) -> float:
+    """Return the seconds a run has trained, without the time for which it was stopped where a point was written since."""
+    if points:
+        return float(points[-1]["seconds"]) + time.time() - float(points[-1]["written"])
+    return time.time() - (run.started or 0.0)
+
+
+def _resume(store: Store, run: Run) -> None:
+    st.button(
+        _("Resume"), icon=":material/resume:", key=f"resume_{run.id}", on_click=store.resume, args=(run.id,),
+        help=_("goes on from where it was"),
+    )  # fmt: skip
 
 
 def _curves(view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
@@ -137,14 +154,24 @@ def _curves(view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
     for other in others:
         assert other.run is not None
         drawn += curves.curves(other.spec, other.points, prefix=f"{shown.name(other.run)}: ", faint=True)
-    epochs = max([view.spec.epochs, *(other.spec.epochs for other in others)])
-    teacher = (view.result or {}).get("teacher") or _teacher(view)
+    epochs = max(_epochs(one) for one in [view, *others])
+    teaching = isinstance(view.spec, TeacherSpec)
+    teacher = None if teaching else (view.result or {}).get("teacher") or _teacher(view)
     drawing = curves.learning(drawn, teacher["accuracy"] if teacher else None, epochs, theme)
-    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="distill_curves")
+    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="run_curves")
+
+
+def _epochs(view: shown.Shown) -> int:
+    """Return the epochs of a run; those of a teacher's recipe are known when it has begun."""
+    if view.spec.epochs is not None:
+        return view.spec.epochs
+    settings = view.run.settings if view.run is not None else None
+    return int((settings or {}).get("epochs", 1))
 
 
 def _teacher(view: shown.Shown) -> dict[str, float] | None:
     """Return the teacher's accuracy on the images that judge, before the run has said it, or None if it is not known yet."""
+    assert isinstance(view.spec, RunSpec)
     try:
         opened = data.load(view.spec.dataset)
         card = teachers.find(view.spec.dataset, view.spec.teacher)
@@ -167,6 +194,9 @@ def _accuracy(weights_sha256: str, data_sha256: str, split: data.Split, _logits:
 def result(view: shown.Shown) -> None:
     """Show the verdict in words, and the table of teacher and students."""
     assert view.result is not None
+    if isinstance(view.spec, TeacherSpec):
+        _taught(view)
+        return
     if grid.is_sweep(view.spec):
         sweep_view.table(view)
         _caption(view)
@@ -182,8 +212,25 @@ def result(view: shown.Shown) -> None:
     _caption(view)
 
 
+def _taught(view: shown.Shown) -> None:
+    """Say how good the teacher is that came out, and each of its members."""
+    teacher = (view.result or {})["teacher"]
+    fields = dict(name=data.title(teacher["name"]), accuracy=f"{teacher['accuracy']:.2%}", errors=f"{teacher['errors']:,}")
+    each = teacher["member_errors"]
+    words = (
+        _("{name} answers {accuracy} of the test images rightly: {errors} errors.", **fields)
+        if len(each) == 1
+        else _(
+            "{name} answers {accuracy} of the test images rightly: {errors} errors together, its members alone {each}.",
+            each=", ".join(f"{errors:,}" for errors in each), **fields,
+        )
+    )  # fmt: skip
+    st.markdown(f"#### {words}", anchors=False)
+
+
 def _caption(view: shown.Shown) -> None:
     """Say what the interval is conditional on."""
+    assert isinstance(view.spec, RunSpec)
     judged = _("validation images") if view.spec.evaluate_on == "validation" else _("test images")
     how = (view.result or {}).get("settings", {})
     if how.get("batch_order", strategy.BATCH_ORDER) != strategy.BATCH_ORDER:
@@ -209,7 +256,7 @@ def _caption(view: shown.Shown) -> None:
 
 
 def _rows(view: shown.Shown) -> list[dict[str, Any]]:
-    assert view.result is not None
+    assert view.result is not None and isinstance(view.spec, RunSpec)
     teacher = view.result["teacher"]
     rows = [
         _row(

@@ -11,7 +11,7 @@ from kdviz.errors import UserError
 from kdviz.i18n import _
 from kdviz.spec import GRID, KNOBS, RunSpec
 
-STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn"]
+STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn", "cnn-16-32-32"]
 FIRST = ("dataset", "teacher", "student", "temperature", "seeds", "epochs")
 
 
@@ -22,12 +22,14 @@ def key(name: str) -> str:
 def fill(values: RunSpec) -> None:
     """Put a spec into the widgets. Call before they are shown, or from a callback."""
     for name in KNOBS:
-        value = getattr(values, name)
-        if name == "student":
-            value = list(value)
-        elif isinstance(value, tuple):
-            value = ", ".join(f"{v:g}" for v in value)
-        st.session_state[key(name)] = value
+        st.session_state[key(name)] = _shown(name, getattr(values, name))
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Return a knob's value as its widget has it."""
+    if name == "student":
+        return list(value)
+    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
 
 
 def read() -> RunSpec | UserError:
@@ -72,17 +74,21 @@ def _widget(name: str) -> None:
     help = _(meta["help"])
     width = 250
     if name == "dataset":
-        st.selectbox(label, list(data.SOURCES), key=key(name), help=help, on_change=_dataset_changed, width=width)
+        known = data.names()
+        if st.session_state[key(name)] not in known:  # its images were removed meanwhile
+            fill(RunSpec())
+        st.selectbox(
+            label, known, key=key(name), help=help, on_change=_dataset_changed, width=width, format_func=data.title
+        )  # fmt: skip
     elif name == "teacher":
-        dataset = st.session_state[key("dataset")]
-        networks = [card.network for card in teachers.cards() if card.dataset == dataset]
-        if st.session_state[key(name)] not in networks and networks:
-            st.session_state[key(name)] = networks[0]
-        st.selectbox(label, networks or [st.session_state[key(name)]], key=key(name), help=help, width=width)
+        trained = [card.short for card in teachers.of(st.session_state[key("dataset")])]
+        if st.session_state[key(name)] not in trained and trained:
+            st.session_state[key(name)] = trained[0]
+        st.selectbox(label, trained or [st.session_state[key(name)]], key=key(name), help=help, width=width)
     elif name == "student":
-        known = dict.fromkeys([*STUDENTS, *st.session_state[key(name)]])
+        networks = dict.fromkeys([*STUDENTS, *st.session_state[key(name)]])
         st.multiselect(
-            label, list(known), key=key(name), help=help, accept_new_options=True, placeholder=_("none"), select_all=False,
+            label, list(networks), key=key(name), help=help, accept_new_options=True, placeholder=_("none"), select_all=False,
             width=width,
         )  # fmt: skip
     elif meta["choices"]:
@@ -105,5 +111,8 @@ def _dataset_changed() -> None:
     chosen = st.session_state[key("dataset")]
     for name, knob in KNOBS.items():
         if knob.metadata["by_dataset"]:
-            st.session_state[key(name)] = spec.defaults(chosen)[name]
+            st.session_state[key(name)] = _shown(name, spec.defaults(chosen)[name])
+    trained = [card.short for card in teachers.of(chosen)]
+    if trained and st.session_state[key("teacher")] not in trained:
+        st.session_state[key("teacher")] = trained[0]
     st.session_state[key("classes_left_out")] = ""

@@ -11,11 +11,13 @@ from kdviz import figures
 from kdviz.figures import grid
 from kdviz.figures import sweep as drawing
 from kdviz.i18n import _
+from kdviz.spec import RunSpec
 from kdviz.ui import shown
 
 
 def show(view: shown.Shown, teacher_accuracy: float | None) -> None:
     """Draw a sweep as far as it has come."""
+    assert isinstance(view.spec, RunSpec)
     theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
     _across, _down, others = grid.axes(view.spec)
     held = {}
@@ -47,7 +49,7 @@ def show(view: shown.Shown, teacher_accuracy: float | None) -> None:
 
 def table(view: shown.Shown) -> None:
     """Say in how many cells distillation helps, and list every cell with its interval."""
-    assert view.result is not None
+    assert view.result is not None and isinstance(view.spec, RunSpec)
     comparisons = view.result["comparisons"]
     verdicts = [comparison["verdict"] for comparison in comparisons]
     if None not in verdicts:
@@ -72,6 +74,7 @@ def table(view: shown.Shown) -> None:
 
 
 def _row(view: shown.Shown, comparison: dict[str, Any]) -> dict[str, Any]:
+    assert isinstance(view.spec, RunSpec)
     row: dict[str, Any] = {_(grid.TITLES[name]): comparison[name] for name in view.spec.swept}
     row[_("difference (points)")] = f"{100 * comparison['mean']:+.2f}"
     if comparison["low"] is not None:

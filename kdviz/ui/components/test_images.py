@@ -1,0 +1,87 @@
+"""The galleries of test images: by rule or by class, of which one image is looked at. No network is needed to browse them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kdviz.figures import numbers
+from kdviz.i18n import _
+from kdviz.ui import galleries, subject
+from kdviz.ui.components import gallery, pictures
+
+THUMBNAILS = 20
+MOST_PILLS = 20
+SOURCE, KIND, CLASS = "soft_targets_source", "soft_targets_kind", "soft_targets_class"
+state = st.session_state
+
+
+def source() -> str:
+    """Ask where the image comes from and return `test` or `own`."""
+    state[SOURCE] = state.get(SOURCE) or "test"  # kept while other widgets come and go
+    chosen = st.segmented_control(
+        _("Where from"), ["test", "own"], key=SOURCE, required=True, label_visibility="collapsed",
+        format_func=lambda where: _("Test images") if where == "test" else _("Your own picture"),
+    )  # fmt: skip
+    return chosen or "test"
+
+
+def show(shown: subject.Subject) -> None:
+    """Show the galleries, the image that is looked at marked among its thumbnails."""
+    names, answers = shown.class_names, shown.answers
+    many = len(names) > MOST_PILLS
+    kinds: list[str | int] = [*galleries.KINDS, *(["class"] if many else range(len(names)))]
+    if state.get(KIND) not in kinds:
+        state[KIND] = "telling" if shown.number in answers.telling[:THUMBNAILS] else "class" if many else shown.label
+
+    def in_words(kind: str | int) -> str:
+        if isinstance(kind, int):
+            return names[kind]
+        if kind == "class":
+            return _("By class")
+        return (
+            _("Wrong answers ({count})", count=f"{len(answers.wrong):,}") if kind == "wrong" else _(galleries.KINDS[kind].title)
+        )
+
+    kind = st.pills(
+        _("Which images"), kinds, format_func=in_words, key=KIND, required=True, label_visibility="collapsed", wrap=True
+    )
+    if kind == "class":
+        if state.get(CLASS) not in range(len(names)):
+            state[CLASS] = shown.label
+        kind = st.selectbox(_("Class"), range(len(names)), key=CLASS, format_func=lambda index: names[index], width=260)
+    if isinstance(kind, str):
+        listed = galleries.KINDS[kind].pick(answers)[:THUMBNAILS]
+        label, answer = answers.most_confused or (0, 0)
+        rule = _(galleries.KINDS[kind].rule, sure=f"{galleries.SURE:.1%}", label=names[label], answer=names[answer])
+    else:
+        label = shown.label if kind is None else kind
+        listed = answers.of_class(label, THUMBNAILS, shown.number)
+        rule = _(
+            "Chosen by rule: images of class {label}, spread evenly from the highest entropy at T = 1 to the lowest.",
+            label=names[label],
+        )
+    if not len(listed):
+        st.info(_("This teacher answers all {count} test images rightly.", count=f"{len(answers):,}"))
+        return
+    gallery.gallery(
+        _("Test images"),
+        [
+            gallery.Thumbnail(
+                int(index),
+                pictures.data_uri(answers.images.pixels[index]),
+                names[answers.labels[index]]
+                if answers.answers[index] == answers.labels[index]
+                else _("{label}, not {answer}", label=names[answers.labels[index]], answer=names[answers.answers[index]]),
+                _(
+                    "Test image {number}: label {label}, answer {answer}, entropy {entropy} nats",
+                    number=int(index), label=names[answers.labels[index]], answer=names[answers.answers[index]],
+                    entropy=numbers.nats(float(answers.entropies[index])),
+                ),
+            )
+            for index in listed
+        ],
+        shown.number,
+        key="soft_targets_gallery",
+        on_pick=subject.choose_image,
+    )  # fmt: skip
+    st.caption(rule)

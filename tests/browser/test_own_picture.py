@@ -1,0 +1,166 @@
+"""The reader's own picture on Soft targets, in the browser: drawn or uploaded, answered, refused; nothing of it stays on disk."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+from playwright.sync_api import Page, expect
+
+from kdviz.data import picture
+from kdviz.data import prepare as preparing
+from tests.benchmarks.own_picture import DIGITS, clear, draw, open_own, pad, to_upload, upload
+from tests.browser.conftest import Open
+from tests.browser.driving import Served, until, visit
+
+SEEN = "what the network sees"
+
+
+def seen(page: Page) -> np.ndarray:
+    """Return the picture that the page shows as what the network sees: (height, width, 3) uint8, enlarged."""
+    image = page.get_by_role("img", name=SEEN)
+    source = image.get_attribute("src")
+    assert source is not None
+    return np.asarray(Image.open(io.BytesIO(page.request.get(re.sub("^/", f"{_root(page)}/", source)).body())).convert("RGB"))
+
+
+def _root(page: Page) -> str:
+    found = re.match("https?://[^/]+", page.url)
+    assert found is not None
+    return found[0]
+
+
+def answer(page: Page) -> str:
+    """Return the class that the teacher answers, as the page says it."""
+    said = page.get_by_text(re.compile("^teacher ")).locator("strong")
+    said.wait_for()
+    return said.inner_text()
+
+
+@pytest.mark.parametrize("teacher", ["cnn", "cnn-x5"])
+def test_a_drawn_digit_is_answered(server: Served, visitor: Open, teacher: str) -> None:
+    """The first picture may come before the engine is there: the page says so, and the answer comes by itself."""
+    page = visitor(height=1400)
+    visit(page, f"{server.url}/?dataset=digits&teacher={teacher}")
+    open_own(page)
+    bars, sentence = page.locator(".st-key-soft_targets_bars"), page.locator("h5")
+    expect(page.get_by_text("Draw a digit or upload a picture below")).to_be_visible()
+    expect(bars).to_have_count(0)
+    draw(page, DIGITS[7])
+    expect(sentence).to_have_text(re.compile(r"^At T = [\d.]+ the teacher gives .* a share of [\d.]+%"))
+    assert answer(page) == "7"
+    assert len(np.unique(seen(page))) > 2
+    # Two panels, the teacher's at T = 1 and at T: of a stranger's picture there is no ground truth.
+    assert bars.locator(".js-plotly-plot").evaluate("plot => plot.data.map(trace => trace.x.length)") == [10, 10]
+    expect(page.locator(".st-key-ensemble_bars")).to_have_count(1 if teacher == "cnn-x5" else 0)
+    clear(page)
+    expect(sentence).to_have_count(0)
+    draw(page, DIGITS[0])
+    sentence.wait_for()
+    assert answer(page) == "0"
+
+
+@pytest.fixture
+def street(server: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A small street, with the answers of its shipped teacher, as the engine prepares it; gone after the test."""
+    images = Path(server.store_url.removeprefix("sqlite:///")).parent / "images"
+    monkeypatch.setenv("KDVIZ_DATA", str(images))
+    monkeypatch.setitem(preparing.COUNTS, "street", (120, 60, 60))
+    preparing.prepare("street")
+    store = server.store
+    asked = store.ask("prepare", {"dataset": "street"})
+    visited = until(lambda: (question := store.question(asked)) is not None and question.state == "done", "street is prepared")
+    assert visited
+    yield
+    shutil.rmtree(images / "prepared" / "street")
+
+
+def photograph() -> bytes:
+    """Return a JPEG of 600 x 400, blue on the left and red on the right, whose EXIF says: turn me by 90° clockwise."""
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    pixels[:, :300, 2] = pixels[:, 300:, 0] = 220
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """Return a PNG of 30,000 x 30,000 pixels in 110 kB."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = zlib.compress(bytes(30_000 * (30_000 // 8 + 1)), 9)
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.usefixtures("street")
+def test_a_photograph_is_answered_after_files_that_are_none(server: Served, visitor: Open) -> None:
+    content, shape = photograph(), (32, 32, 3)
+    page = visitor(height=1400)
+    visit(page, f"{server.url}/?dataset=street")
+    open_own(page)
+    expect(pad(page)).to_have_count(0)
+    wrong, sentence = page.get_by_test_id("stAlertContentError"), page.locator("h5")
+
+    upload(page, "notes.png", b"Dear diary, this is no picture.", "image/png")
+    expect(wrong).to_have_text(re.compile("the file is no PNG, JPEG, WebP or GIF picture: save it as one of these"))
+    expect(wrong).to_have_count(1)
+    expect(sentence).to_have_count(0)
+    upload(page, "holiday.jpg", content)
+    expect(sentence).to_have_text(re.compile("^At T = 3 the teacher gives"))
+    expect(wrong).to_have_count(0)
+    assert answer(page) in ("pedestrian", "dog", "car", "truck")
+    # Upright, the blue half is above; it is what the network gets, to the pixel.
+    shown = seen(page)
+    assert shown.shape == (512, 512, 3)
+    assert shown[40, 256, 2] > 150 > 80 > shown[40, 256, 0]
+    assert shown[470, 256, 0] > 150 > 80 > shown[470, 256, 2]
+    assert np.array_equal(shown[8::16, 8::16], picture.fitted(picture.read(content), shape))
+    upright = page.get_by_role("img", name="your picture").evaluate("image => image.naturalHeight > image.naturalWidth")
+    assert upright
+    expect(page.get_by_text("How a picture's contrast is spread from coarse to fine")).to_be_visible()
+
+    upload(page, "bomb.png", bomb(), "image/png")
+    expect(wrong).to_have_text(re.compile("the picture has too many pixels to be read here: make it smaller"))
+    expect(sentence).to_have_count(0)
+    upload(page, "holiday.jpg", content)
+    sentence.wait_for()
+    expect(wrong).to_have_count(0)
+    # It was never written to the server's disk.
+    folder = Path(server.store_url.removeprefix("sqlite:///")).parent
+    kept = [file for file in folder.rglob("*") if file.is_file() and content[-2000:] in file.read_bytes()]
+    assert not kept
+
+
+def test_a_phone_shows_an_own_picture_without_sideways_scrolling(server: Served, visitor: Open) -> None:
+    page = visitor(width=390, height=844)
+    visit(page, f"{server.url}/?dataset=digits")
+    open_own(page)
+    pad(page).wait_for()
+    _fits(page, "an empty pad")
+    draw(page, DIGITS[1])
+    page.locator(".st-key-soft_targets_bars .js-plotly-plot").wait_for()
+    _fits(page, "a drawing")
+    to_upload(page)
+    upload(page, "a name that is far too long for the narrow screen of a telephone.jpg", photograph())
+    page.get_by_role("img", name="your picture").wait_for()
+    page.locator(".st-key-soft_targets_bars .js-plotly-plot").wait_for()
+    _fits(page, "an upload")
+
+
+def _fits(page: Page, what: str) -> None:
+    for element in ("html", "[data-testid=stMain]"):
+        wide, there = page.locator(element).evaluate("element => [element.scrollWidth, element.clientWidth]")
+        assert wide <= there <= 390, (what, element)

@@ -1,0 +1,111 @@
+"""The ensemble on the Soft targets page: what its members answer, and three ways of joining them, from the stored logits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdviz import data, models, teachers
+from kdviz.figures.numbers import percent
+from kdviz.soft_targets import ensemble_arithmetic, ensemble_geometric, ensemble_tempered, entropy, softmax
+from tests.ui.test_soft_targets_page import charts, page, panels, said
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("own_data")]
+WAYS = {"mean of logits": ensemble_geometric, "mean of shares": ensemble_arithmetic, "mean at 1, then T": ensemble_tempered}
+
+
+def members_of(dataset: data.Dataset, teacher: str, number: int) -> np.ndarray:
+    """Return the stored logits of an ensemble's networks for a test image, (members, classes)."""
+    stored = teachers.stored_member_logits(teachers.find(dataset.name, teacher), dataset)
+    assert stored is not None
+    return np.asarray(stored[:, dataset.slice("test")][:, number], dtype=np.float64)
+
+
+def disputed() -> int:
+    """Return the test image of digits on which the members of cnn-x5 differ the most at T = 1."""
+    dataset = data.load("digits")
+    stored = teachers.stored_member_logits(teachers.find("digits", "cnn-x5"), dataset)
+    assert stored is not None
+    p = softmax(np.asarray(stored[:, dataset.slice("test")], dtype=np.float64))
+    return int((entropy(p.mean(axis=0)) - entropy(p).mean(axis=0)).argmax())
+
+
+def table(at: AppTest) -> list[list[str]]:
+    return [[str(cell) for cell in row] for row in at.dataframe[0].value.to_numpy()]
+
+
+def rows(members: np.ndarray, T: float, names: tuple[str, ...]) -> list[list[str]]:
+    """Return what the table should say of every member: its answer and its second, with their shares."""
+    expected = []
+    for number, z in enumerate(members, 1):
+        second, first = np.argsort(z)[-2:]
+        shares = [float(softmax(z)[first]), float(softmax(z, T)[first]), float(softmax(z, T)[second])]
+        at_one, at_T, of_second = map(percent, shares)
+        expected.append([str(number), names[first], at_one, at_T, names[second], of_second])
+    return expected
+
+
+@pytest.mark.parametrize("T", [1.0, 3.0, 20.0])
+def test_three_ways_of_joining_are_those_of_soft_targets(T: float) -> None:
+    number = disputed()
+    at = page(teacher="cnn-x5", image=str(number), T=str(T))
+    members = members_of(data.load("digits"), "cnn-x5", number)
+    drawn = panels(at, "ensemble_bars")
+    assert drawn == {f"{name}, at T = {T:g}": pytest.approx(list(join(members, T))) for name, join in WAYS.items()}
+    geometric, arithmetic, tempered = drawn.values()
+    # What is taken for the teacher's soft targets is the first way.
+    assert panels(at, "soft_targets_bars")[f"teacher, T = {T:g}"] == pytest.approx(geometric, abs=1e-5)
+    assert max(abs(np.subtract(geometric, arithmetic))) > 1e-4
+    assert (max(abs(np.subtract(arithmetic, tempered))) < 1e-9) == (T == 1)
+    assert table(at) == rows(members, T, data.TEN_DIGITS)
+    assert "Five heads, one answer" in said(at)
+    assert "This teacher is 5 networks" in said(at)
+
+
+def test_an_ensemble_speaks_the_reader_s_language() -> None:
+    at = page(teacher="cnn-x5", lang="zh_Hant")
+    assert "五" in said(at)
+    assert not any("mean of" in name for name in panels(at, "ensemble_bars"))
+
+
+def own_dataset(root: Path, names: tuple[str, ...]) -> data.Dataset:
+    """Write a prepared dataset of somebody's own: noise, two images of every class for training and one for the test."""
+    folder = root / "prepared" / "own-things"
+    folder.mkdir(parents=True)
+    labels = np.tile(np.arange(len(names)), 4)
+    np.save(folder / "pixels.npy", np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8, 1), dtype=np.uint8))
+    np.save(folder / "labels.npy", labels)
+    counts = [2 * len(names), len(names), len(names)]
+    meta = dict(name="own-things", class_names=names, counts=counts, mean=[0.5], std=[0.3], sha256="5" * 64)
+    (folder / "meta.json").write_text(json.dumps(meta))
+    return data.load("own-things")
+
+
+def test_of_many_classes_some_are_shown_and_all_are_counted(own_data: Path) -> None:
+    # Names that kdviz's own datasets have too: here they are somebody's, and stay as they are in every language.
+    names = ("dog", "car", "truck", *(f"thing {letter}" for letter in "abcdefghijk"))
+    dataset = own_dataset(own_data, names)
+    network = models.architecture("linear", dataset.shape, len(names))
+    card = teachers.save(
+        own_data / "teachers", {key: 3 * tensor for key, tensor in models.initial_parameters(network, [0, 1]).items()},
+        name="own-things-linear-x2", dataset="own-things", network="linear", seed=0, accuracy=0.1, errors=9, test_images=10,
+        parameters=network.parameters, multiply_adds=network.multiply_adds, bytes=network.bytes, recipe={}, data_sha256="",
+        date="2026-01-01", seconds=1.0, versions={}, members=2, member_errors=[9, 9],
+    )  # fmt: skip
+    teachers.logits(card, dataset)
+    at = page(dataset="own-things", teacher="linear-x2", image="1", T="3", lang="zh_Hant")
+    members = members_of(dataset, "linear-x2", 1)
+    shown = np.union1d(np.argsort(-members.mean(axis=0), kind="stable")[:11], [1])
+    expected = [pytest.approx(list(join(members, 3.0)[shown])) for join in WAYS.values()]
+    assert list(panels(at, "ensemble_bars").values()) == expected
+    assert list(panels(at, "soft_targets_bars").values())[2] == pytest.approx(
+        list(ensemble_geometric(members, 3.0)[shown]), abs=1e-5
+    )
+    assert table(at) == rows(members, 3.0, names)
+    for key in ("ensemble_bars", "soft_targets_bars", "soft_targets_logits"):
+        figure, _alt = charts(at)[key]
+        assert figure["layout"]["yaxis"]["ticktext"] == [f"<b>{names[index]}</b> " for index in shown]

@@ -1,0 +1,192 @@
+"""street on the Soft targets page: the truth is that of kdviz.data.street, and the teacher's distance to it is its mean KL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from kdviz import data, models, teacher_run, teachers
+from kdviz.data import prepare as preparing
+from kdviz.data import street
+from kdviz.figures import numbers
+from kdviz.soft_targets import softmax
+from kdviz.spec import TeacherSpec
+from kdviz.ui import asking
+from kdviz.ui.components.street_view import SEED, SHAPES
+from kdviz.ui.components.temperature import SCALE
+from tests.ui.test_own_picture import answering, members_of
+from tests.ui.test_soft_targets_page import charts, page, panels, said, sentence
+
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("one_thread")]
+TRUTH = street.posterior(np.full(len(SHAPES), street.CAR), SHAPES)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Path:
+    """KDVIZ_DATA with a small street and two teachers: one of a single epoch, and one that knows the truth."""
+    root = tmp_path_factory.mktemp("street")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KDVIZ_DATA", str(root))
+        patch.setitem(preparing.COUNTS, "street", (60, 20, 40))
+        dataset = preparing.prepare("street")
+        training = teacher_run.prepare(TeacherSpec("street", "linear", epochs=1))
+        *_, last = training.training()
+        teachers.logits(teacher_run.save(training, last, root / "teachers"), dataset)
+        network = models.architecture("mlp-4", dataset.shape, len(dataset.class_names))
+        knowing = teachers.save(
+            root / "teachers", models.initial_parameters(network, [0]), name="street-mlp-4", dataset="street", network="mlp-4",
+            seed=0, accuracy=0.9, errors=4, test_images=40, parameters=network.parameters, multiply_adds=network.multiply_adds,
+            bytes=network.bytes, recipe={}, data_sha256=dataset.sha256, date="2026-01-01", seconds=1.0, versions={},
+        )  # fmt: skip
+        teachers.logits(knowing, dataset)
+        (kept,) = (root / "logits").glob("street-mlp-4-*.npy")
+        assert dataset.shapes is not None
+        np.save(kept, np.log(np.maximum(street.posterior(dataset.labels, dataset.shapes), 1e-9)).astype(np.float32))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def on_street(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDVIZ_DATA", str(trained))
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with answering(monkeypatch):
+        yield
+
+
+def shown(teacher: str = "linear", **link: str) -> AppTest:
+    return page(dataset="street", teacher=teacher, **link)
+
+
+def without_engine(monkeypatch: pytest.MonkeyPatch, teacher: str = "linear", **link: str) -> AppTest:
+    """Return the page while nobody answers what the teacher says to the drawing."""
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)
+    return shown(teacher, **link)
+
+
+def lines(at: AppTest, key: str) -> dict[str, dict[str, Any]]:
+    figure, _alt = charts(at)[key]
+    return {trace["name"]: trace for trace in figure["data"] if trace.get("mode") == "lines"}
+
+
+def distances(teacher: str) -> list[float]:
+    """Return the mean of KL(truth || teacher) over the test images at every T of the scale, added up term by term."""
+    dataset = data.load("street")
+    logits = teachers.stored_logits(teachers.find("street", teacher), dataset)
+    assert logits is not None and dataset.shapes is not None
+    where = dataset.slice("test")
+    truth = street.posterior(dataset.labels[where], dataset.shapes[where])
+    found = []
+    for T in SCALE:
+        q = softmax(np.asarray(logits[where], dtype=np.float64), T)
+        found.append(sum(p * np.log(p / max(q[n, k], 1e-300)) for (n, k), p in np.ndenumerate(truth) if p > 0) / len(truth))
+    return [float(value) for value in found]
+
+
+@pytest.mark.parametrize("teacher", ["linear", "mlp-4"])
+def test_a_car_that_could_be_a_truck_is_first_at_the_temperature_of_the_article(
+    teacher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = without_engine(monkeypatch, teacher)
+    assert at.session_state["soft_targets_T"] == 3.0
+    assert "T = 3" in sentence(at)
+    dataset = data.load("street")
+    number, where = at.session_state["soft_targets_image"], dataset.slice("test")
+    logits = teachers.stored_logits(teachers.find("street", teacher), dataset)
+    assert logits is not None
+    assert dataset.labels[where][number] == street.CAR
+    assert np.argsort(logits[where][number])[-2] == street.TRUCK
+    assert "label **car**" in said(at)
+
+
+def test_a_reader_who_turns_to_street_sees_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)
+    at = page()
+    assert at.session_state["soft_targets_T"] != 3
+    assert "From car to truck" not in said(at) and "street_distance" not in charts(at)
+    at.segmented_control(key="soft_targets_dataset").select("street").run()
+    at.selectbox(key="soft_targets_teacher").select("linear").run()
+    assert not at.exception
+    assert at.session_state["soft_targets_T"] == 3
+    assert sentence(at) == sentence(shown())
+    assert "From car to truck" in said(at) and "street_distance" in charts(at)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("T", [1.0, 3.0])
+def test_teacher_and_truth_along_the_shape(T: float) -> None:
+    at = shown(T=str(T))
+    z = members_of("street", "linear", street.morph(SEED, SHAPES))[0]
+    of_teacher = {"teacher, T = 1": softmax(z)[:, street.TRUCK], f"teacher, T = {T:g}": softmax(z, T)[:, street.TRUCK]}
+    curves = lines(at, "street_curve")
+    assert list(curves) == ["true probability", *of_teacher]
+    assert curves["true probability"]["x"] == SHAPES.tolist()
+    assert curves["true probability"]["y"] == TRUTH[:, street.TRUCK].tolist()
+    for name, values in of_teacher.items():
+        assert curves[name]["y"] == pytest.approx(values.tolist(), abs=1e-4)
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("s", [0.0, 0.25, 0.5])
+def test_one_shape_and_its_true_probability(s: float) -> None:
+    at = shown(T="3")
+    at.session_state["soft_targets_shape"] = s
+    at.run()
+    assert not at.exception
+    number = int(np.flatnonzero(SHAPES.round(3) == s)[0])
+    z = members_of("street", "linear", street.morph(SEED, [s]))[0, 0]
+    expected = [softmax(z), softmax(z, 3), TRUTH[number]]
+    assert list(panels(at, "street_bars").values()) == [pytest.approx(list(shares), abs=1e-4) for shares in expected]
+    alt = charts(at)["street_bars"][1]
+    assert {
+        0.0: "true probability, given s: car alone, 100%.",
+        0.25: "true probability, given s: car 96.4%, then truck 3.6% and",
+        0.5: "true probability, given s: car 50.0%, then truck 50.0% and",
+    }[s] in alt
+    assert "alone" not in alt or s == 0
+    (line,) = charts(at)["street_curve"][0]["layout"]["shapes"]
+    assert line["x0"] == s
+    assert f"A vehicle of shape {s:g}" in [each.alt for image in at.get("image") for each in image.proto.imgs]
+
+
+def test_distance_from_the_truth_is_the_mean_kl(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = without_engine(monkeypatch)
+    expected = distances("linear")
+    assert lines(at, "street_distance")["teacher"]["y"] == pytest.approx(expected)
+    best = int(np.argmin(expected))
+    assert SCALE[best] != 1
+    assert (
+        f"Over 40 test images the teacher's shares are, on average, {expected[SCALE.index(1.0)]:.3f} nats from the true "
+        f"probabilities at T = 1, as KL(truth ‖ teacher), and nearest, {expected[best]:.3f} nats, at T = "
+        f"{numbers.temperature(SCALE[best])}."
+    ) in said(at)
+
+
+def test_a_teacher_that_knows_the_truth_is_nearest_at_T_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = without_engine(monkeypatch, "mlp-4")
+    assert distances("mlp-4")[SCALE.index(1.0)] == pytest.approx(0, abs=1e-6)
+    assert "0.000 nats from the true probabilities at T = 1, as KL(truth ‖ teacher), and at no other T nearer." in said(at)
+
+
+def test_accuracy_beside_the_best_that_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = without_engine(monkeypatch)
+    accuracy = teachers.find("street", "linear").accuracy
+    assert f"It answers {accuracy:.2%} rightly." in said(at)
+    # Beta(2, 5) is the second smallest of six uniform numbers: above 1/2 where at most one is below, 7 times in 64.
+    assert f"is expected to be right in {1 - (7 / 64) / 2:.2%};" in said(at)
+
+
+def test_classes_of_street_are_named_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = without_engine(monkeypatch, lang="zh_Hant")
+    assert "標籤 **汽車**" in said(at)
+    figure, alt = charts(at)["soft_targets_bars"]
+    assert figure["layout"]["yaxis"]["ticktext"] == [f"<b>{name}</b> " for name in ("行人", "狗", "汽車", "卡車")]
+    for name in data.STREET:
+        assert name not in alt + said(at)
