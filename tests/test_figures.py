@@ -79,6 +79,28 @@ def test_classes_keep_their_order_in_every_panel() -> None:
         assert layout[axis]["range"] == [9.5, -0.5]  # the first on top
 
 
+def test_names_of_more_than_a_letter_stand_once_and_whole_panels_have_room() -> None:
+    short = bars.shares(panels(), NAMES).figure["layout"]
+    assert all(short[axis]["showticklabels"] for axis in ("yaxis", "yaxis2", "yaxis3"))
+    long = bars.shares(panels(), [*NAMES[:9], "<b> & a name that goes on and on"]).figure["layout"]
+    assert [long[axis]["showticklabels"] for axis in ("yaxis", "yaxis2", "yaxis3")] == [True, False, False]
+    assert long["yaxis"]["ticktext"][9] == "<b>&lt;b&gt; &amp; a name that…</b> "  # a name is no mark-up
+    # Alone, a panel has its names beside it.
+    assert bars.shares(panels()[:1], ["car", "truck"] * 5).figure["layout"]["yaxis"]["showticklabels"]
+
+
+@pytest.mark.parametrize(
+    ("title", "lines"),
+    [("teacher", 1), ("ground truth", 1), ("mean at 1, then T", 2), ("\u5148\u5728 1 \u5e73\u5747\uff0c\u518d\u7528 T", 2)],
+)
+def test_a_long_title_takes_another_line_and_its_room(title: str, lines: int) -> None:
+    layout = bars.shares([Panel("teacher", title, "T = 1", softmax(LOGITS))], NAMES).figure["layout"]
+    text = layout["annotations"][0]["text"]
+    assert text.count("<br>") == lines and text.replace("<br>", " ") == f"{title} <b>T = 1</b>"
+    plain = bars.shares(panels(), NAMES).figure["layout"]
+    assert layout["margin"]["t"] - plain["margin"]["t"] == layout["height"] - plain["height"] == 22 * (lines - 1)
+
+
 def test_log_scale_says_where_it_begins() -> None:
     figure = bars.shares(panels(), NAMES, log=True).figure
     assert figure["layout"]["xaxis2"]["range"][0] == pytest.approx(math.log10(LOG_FLOOR))

@@ -24,7 +24,7 @@ LOG_FLOOR = 1e-6
 _TEXT = 17
 _ROW = 30  # pixels of height for each class
 _LONGEST_NAME = 18  # characters of a class name; the rest is cut off
-_ON_BAR_FROM = 0.65  # of the width: on a phone three panels are 75 pixels wide each, and a written share takes 50
+_ON_BAR_FROM = 0.58  # of the width: on a phone three panels are 75 to 90 pixels wide each, and a written share takes 50
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
     width = (1 - gap * (len(panels) - 1)) / len(panels)
     rows = list(range(len(class_names)))
     traces: list[dict[str, Any]] = []
-    titles = ["<br>".join(wrap(panel.title, 11 if once else 12, break_long_words=False)) for panel in panels]
+    titles = ["<br>".join(_lines(panel.title, 11 if once else 12)) for panel in panels]
     layout = _layout(len(class_names), top=58 + _TEXT * 4 // 3 * max(title.count("<br>") for title in titles))
     layout["annotations"] = []
     for number, panel in enumerate(panels):
@@ -163,6 +163,11 @@ def _written(share: float, log: bool, exact: bool) -> str:
     if not log:
         return percent(share, exact)
     return power(share, 2 if share >= 0.00995 else 1, exact)
+
+
+def _lines(title: str, most: int) -> list[str]:
+    """Break a title into lines of at most so many letters, or half as many of Chinese and a little more, at spaces alone."""
+    return wrap(title, most if title.isascii() else most // 2 + 1, break_long_words=False, break_on_hyphens=False)
 
 
 def _layout(classes: int, top: int) -> dict[str, Any]:

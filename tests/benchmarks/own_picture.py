@@ -64,8 +64,17 @@ WATCH = """
 """Notes in `window.waited` how many milliseconds passed from each picture that was given to the first frame with other bars."""
 
 
+def loaded(page: Page) -> None:
+    """Wait until every image is there: what the browser asks for after the page went on is gone, and would be an error 404."""
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('[data-testid=stImage] img')].every(image => image.complete && image.naturalWidth)"
+    )
+
+
 def open_own(page: Page) -> None:
     """Choose "Your own picture" on Soft targets, in any language."""
+    page.locator("[data-testid=stImage] img").first.wait_for()
+    loaded(page)
     page.locator(".st-key-soft_targets_source").get_by_role("radio").last.click()
     page.locator("[data-testid=stAlertContentInfo]").wait_for()
     settled(page)
@@ -73,6 +82,7 @@ def open_own(page: Page) -> None:
 
 def to_upload(page: Page) -> None:
     """Choose to upload a picture where the pad is shown."""
+    loaded(page)
     page.locator(".st-key-own_picture_how").get_by_role("radio").last.click()
     page.locator("input[type=file]").wait_for(state="attached")
     settled(page)
@@ -80,6 +90,7 @@ def to_upload(page: Page) -> None:
 
 def upload(page: Page, name: str, content: bytes, kind: str = "image/jpeg") -> None:
     """Choose a file to upload, as the dialog of the browser does."""
+    loaded(page)
     page.locator("input[type=file]").set_input_files({"name": name, "mimeType": kind, "buffer": content})
 
 
@@ -103,6 +114,7 @@ def draw(page: Page, points: list[tuple[int, int]], dx: float = 0, dy: float = 0
 
 def clear(page: Page) -> None:
     """Clear the pad, and wait until its answer is gone."""
+    loaded(page)
     page.locator(".st-key-own_pad_digits button.clear").click()
     page.locator(".st-key-soft_targets_bars").wait_for(state="detached")
     settled(page)

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from kdviz import presets
 from kdviz.spec import RunSpec
+from tests.benchmarks.own_picture import DIGITS, draw, open_own, pad, to_upload, upload
 from tests.browser.conftest import Finished, Open
 from tests.browser.driving import Served, settled, until, visit
 
@@ -22,6 +23,10 @@ STREAMLITS_OWN = {
     "[data-testid=stMultiSelect] button": "the cross that takes all out again, and the arrow",
     "[data-testid=stMultiSelect] [aria-label='Selected values']": "the list of what is chosen; what is in it is read by itself",
     "[data-testid=stNumberInputContainer] button": "less and more, beside a number",
+    "[data-testid=stFileUploaderDropzone] button": "the button that opens the dialog of the browser",
+    "[data-testid=stFileUploaderDropzone]": "the name of the field for files; its label is read by itself",
+    "[data-testid=stFileUploaderDropzoneInstructions]": "how large a file may be, and of which kinds",
+    "[data-testid=stFileUploaderFile]": "the file's own name and size, and the cross that takes it away",
     "[data-testid=stStatusWidget]": "the sign that a page is being computed",
     "[data-live-announcer]": "what a screen reader hears of an open choice",
     "[data-testid=stMainMenu]": "the menu of the theme",
@@ -142,6 +147,23 @@ def test_soft_targets_is_all_chinese(server: Served, visitor: Open) -> None:
     for link in ("T=1", "T=100&image=3", "dataset=mnist", "T=hot", "image=99999999"):
         visit(page, f"{server.url}/?{link}")
         hold(texts(page))
+
+
+def test_an_own_picture_is_all_chinese(server: Served, visitor: Open) -> None:
+    page = visitor(locale="zh-TW", height=1400)
+    visit(page, f"{server.url}/?dataset=digits")
+    open_own(page)
+    pad(page).wait_for()
+    said = texts(page)
+    draw(page, DIGITS[7])
+    page.locator("h5").wait_for()
+    settled(page)
+    said |= unfolded(page) | hints(page)
+    to_upload(page)
+    said |= texts(page)
+    upload(page, "a.png", b"no picture", "image/png")
+    page.get_by_test_id("stAlertContentError").wait_for()
+    hold(said | texts(page) | hints(page))
 
 
 def test_distill_is_all_chinese_before_a_run(server: Served, visitor: Open) -> None:

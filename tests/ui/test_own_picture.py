@@ -106,7 +106,7 @@ def pictures(at: AppTest) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("language", "invitation"), [("en", "Draw a digit or upload a picture below"), ("zh_Hant", "在下面畫一個數字或上傳一張圖片")]
+    ("language", "invitation"), [("en", "Draw a digit or upload a picture"), ("zh_Hant", "畫一個數字或上傳一張圖片")]
 )
 def test_without_a_picture_there_is_an_invitation_and_nothing_of_a_test_image(language: str, invitation: str) -> None:
     at = own(image="12", language=language)

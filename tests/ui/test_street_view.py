@@ -106,6 +106,33 @@ def test_a_car_that_could_be_a_truck_is_first_at_the_temperature_of_the_article(
     assert "label **car**" in said(at)
 
 
+def test_of_the_cars_that_the_teacher_is_sure_of_the_likest_to_a_truck_is_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = without_engine(monkeypatch, "mlp-4")
+    dataset = data.load("street")
+    logits = teachers.stored_logits(teachers.find("street", "mlp-4"), dataset)
+    assert logits is not None
+    where = dataset.slice("test")
+    p, labels = softmax(np.asarray(logits[where], dtype=np.float64)), dataset.labels[where]
+    sure = [n for n in range(len(labels)) if labels[n] == street.CAR and p[n, street.CAR] >= 0.999 and p[n].argsort()[-2] == 3]
+    assert sure
+    assert at.session_state["soft_targets_image"] == max(sure, key=lambda n: p[n, street.TRUCK])
+
+
+@pytest.mark.parametrize("label", range(4))
+def test_the_truth_of_a_drawing_stands_beside_its_label(label: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = data.load("street")
+    assert dataset.shapes is not None
+    where = dataset.slice("test")
+    number = int(np.flatnonzero(dataset.labels[where] == label)[0])
+    at = without_engine(monkeypatch, image=str(number))
+    s = float(dataset.shapes[where][number])
+    truck = s**3 / (s**3 + (1 - s) ** 3) if label >= street.CAR else 0.0
+    expected = [0, 0, 1 - truck, truck] if label >= street.CAR else [1 - label, label, 0, 0]
+    assert list(panels(at, "street_truth").values()) == [pytest.approx(expected)]
+    assert "true probability, of this drawing" in charts(at)["street_truth"][1]
+    assert len(panels(at, "soft_targets_bars")) == 3
+
+
 def test_a_reader_who_turns_to_street_sees_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)
     at = page()

@@ -14,16 +14,18 @@ from kdviz.i18n import _
 from kdviz.soft_targets import entropy, softmax
 from kdviz.ui import asking, link, opinion, subject
 from kdviz.ui.components import ensemble_view, own_picture, pictures, prepare, street_view, temperature, test_images
-from kdviz.ui.words import WORDS, class_names, explain
+from kdviz.ui.words import WORDS, explain
 
 MOST_BARS, MOST_DATASETS = 12, 8
+SIDE = 208  # pixels of the image on the page
 state = st.session_state
 theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
 
 looked_at = subject.settle()
 hero = st.container()
 
-st.subheader(_("Choose an image"), anchor=False)
+of_the_reader = state.get(test_images.SOURCE) == "own"
+st.subheader(_("Choose dataset and teacher") if of_the_reader else _("Choose an image"), anchor=False)
 with st.container(horizontal=True):
     known = data.names()
     control: Any = partial(st.segmented_control, wrap=True) if len(known) <= MOST_DATASETS else partial(st.selectbox, width=260)
@@ -60,72 +62,77 @@ if looked_at is None:
     link.write(subject.PAGE, subject.TABLE)
     st.stop()
 
-source = test_images.source()
-own = own_picture.choose(data.source(state[subject.DATASET])) if source == "own" else None
-answer = None if own is None else asking.see(card, own.seen[None])
+with hero:
+    left, right = st.columns([1.3, 4], gap="medium")
+with left:
+    source = test_images.source()
+    own = own_picture.choose(data.source(state[subject.DATASET])) if source == "own" else None
+with right:
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        T = temperature.control(subject.TEMPERATURE)
+        log = st.toggle(_("Log scale"), key="soft_targets_log", persist_state="session")
+    answer = None if own is None else asking.see(card, own.seen[None])
+names, logits, label, members = looked_at.class_names, looked_at.logits, looked_at.label, looked_at.members
+if answer is not None:
+    logits, label, members = answer.logits[0], int(answer.logits[0].argmax()), answer.members[:, 0]
+at_one, at_T = softmax(logits), softmax(logits, T)
+# Of many classes those with the largest shares, in their usual order.
+shown = np.arange(len(names))
+if len(names) > MOST_BARS:
+    shown = np.union1d(np.argsort(-logits, kind="stable")[: MOST_BARS - 1], [label])
+with right:
+    panels = [
+        bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(1.0)), at_one[shown]),
+        bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(T)), at_T[shown]),
+    ]
+    if source == "test":
+        panels.insert(0, bars.Panel("ground_truth", _("ground truth"), _("hard label"), np.eye(len(names))[label][shown]))
+    if source == "test" or answer is not None:
+        drawing = bars.shares(panels, [names[index] for index in shown], theme, log)
+        with st.container(horizontal=True, gap="medium"):
+            with st.container():
+                st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_bars")
+            if source == "test" and looked_at.answers.shapes is not None:
+                street_view.truth_of(looked_at.answers, looked_at.number, names, theme, log)
+        if len(shown) < len(names):
+            st.caption(_("The {shown} classes that matter here, of {classes}.", shown=len(shown), classes=len(names)))
+        if log:
+            st.caption(_("The bars begin at 10⁻⁶; a smaller share has no bar."))
+        st.markdown("##### " + opinion.sentence(logits, label, T, names), anchors=False)
+        if answer is not None:
+            own_picture.nearness(answer)
+    elif own is None:
+        st.info(
+            _("Draw a digit or upload a picture; the teacher's soft targets appear here.")
+            if state[subject.DATASET] in own_picture.DIGITS
+            else _("Upload a picture; the teacher's soft targets appear here.")
+        )
+with left:
+    if source == "test":  # also to keep the image's own buttons, which float above it, from lying on the control
+        st.markdown(_("Test image {number}", number=looked_at.number))
+with left, st.container(horizontal=True):
+    if source == "test":
+        st.image(
+            pictures.png(looked_at.pixels, SIDE), width=pictures.width(looked_at.pixels, SIDE),
+            alt=_("Test image {number}, labelled {label}", number=looked_at.number, label=names[label]),
+        )  # fmt: skip
+    elif own is not None:
+        own_picture.show(own)
+    with st.container(width=130, gap="xsmall"):
+        if source == "test":
+            st.markdown(_("label **{label}**", label=names[label]))
+        if source == "test" or answer is not None:
+            said = names[int(logits.argmax())]
+            right_answer = _("teacher **{answer}**", answer=said)
+            st.markdown(right_answer if int(logits.argmax()) == label else _("teacher **{answer}**, wrong", answer=said))
+            st.markdown(_("entropy in nats"), help=explain("entropy", "nats"))
+            before, after = numbers.nats(float(entropy(at_one))), numbers.nats(float(entropy(at_T)))
+            st.markdown(f"**{before} → {after}**")
+
 if source == "test":
     test_images.show(looked_at)
-names, logits, label, members = looked_at.class_names, looked_at.logits, looked_at.label, looked_at.members
-if own is not None and answer is not None:
-    logits, label, members = answer.logits[0], int(answer.logits[0].argmax()), answer.members[:, 0]
-    own_picture.nearness(answer)
-
-with hero:
-    picture, view = st.columns([1, 4], gap="medium")
-    with view:
-        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-            T = temperature.control(subject.TEMPERATURE)
-            log = st.toggle(_("Log scale"), key="soft_targets_log", persist_state="session")
-        at_one, at_T = softmax(logits), softmax(logits, T)
-        # Of many classes those with the largest shares, in their usual order.
-        shown = np.arange(len(names))
-        if len(names) > MOST_BARS:
-            shown = np.union1d(np.argsort(-logits, kind="stable")[: MOST_BARS - 1], [label])
-        panels = [
-            bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(1.0)), at_one[shown]),
-            bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(T)), at_T[shown]),
-        ]
-        if source == "test":
-            truth = bars.Panel("ground_truth", _("ground truth"), _("hard label"), np.eye(len(names))[label][shown])
-            panels.insert(0, truth)
-        if source == "test" or answer is not None:
-            drawing = bars.shares(panels, [names[index] for index in shown], theme, log)
-            st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_bars")
-            if len(shown) < len(names):
-                st.caption(_("The {shown} classes that matter here, of {classes}.", shown=len(shown), classes=len(names)))
-            if log:
-                st.caption(_("The bars begin at 10⁻⁶; a smaller share has no bar."))
-            st.markdown("##### " + opinion.sentence(logits, label, T, names), anchors=False)
-        else:
-            st.info(
-                _("Draw a digit or upload a picture below; the teacher's soft targets appear here.")
-                if state[subject.DATASET] in own_picture.DIGITS
-                else _("Upload a picture below; the teacher's soft targets appear here.")
-            )
-    with picture, st.container(horizontal=True):
-        if source == "test":
-            st.image(
-                pictures.png(looked_at.pixels, 512), width=208,
-                alt=_("Test image {number}, labelled {label}", number=looked_at.number, label=names[label]),
-            )  # fmt: skip
-        elif own is not None:
-            if own.given is not None:
-                st.image(own.given, width=208, caption=_("your picture"), alt=_("your picture"))
-            st.image(pictures.png(own.seen, 512), width=208, caption=_("what the network sees"), alt=_("what the network sees"))
-        with st.container(width=130, gap="xsmall"):
-            if source == "test":
-                st.markdown(_("Test image {number}", number=looked_at.number))
-                st.markdown(_("label **{label}**", label=names[label]))
-            if source == "test" or answer is not None:
-                said = names[int(logits.argmax())]
-                right = _("teacher **{answer}**", answer=said)
-                st.markdown(right if int(logits.argmax()) == label else _("teacher **{answer}**, wrong", answer=said))
-                st.markdown(_("entropy in nats"), help=explain("entropy", "nats"))
-                before, after = numbers.nats(float(entropy(at_one))), numbers.nats(float(entropy(at_T)))
-                st.markdown(f"**{before} → {after}**")
-
 if looked_at.answers.shapes is not None:
-    street_view.morph(card, T, class_names("street", names), theme)
+    street_view.morph(card, T, names, theme)
     street_view.distance(card, looked_at.answers, T, theme)
 
 if source == "test" or answer is not None:
@@ -134,12 +141,12 @@ if source == "test" or answer is not None:
 
     # Why: from logits to soft targets.
     st.subheader(_("From logits to soft targets"), anchor=False, help=explain("logit", "softmax", "soft_targets"))
-    left, right_side = st.columns([1, 1.4], gap="large")
-    with left:
+    of_logits, of_one = st.columns([1, 1.4], gap="large")
+    with of_logits:
         st.markdown(_("The teacher's **logits** for this image"))
         drawing = bars.logits(logits[shown], [names[index] for index in shown], theme)
         st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_logits")
-    with right_side:
+    with of_one:
         choices = shown.tolist()
         explained = st.pills(
             _("Its share at T = {T}, worked out for the class", T=numbers.temperature(T)), choices,
@@ -155,9 +162,8 @@ if source == "test" or answer is not None:
                     _("Class"): list(names),
                     _("Logit"): [numbers.signed(value, 3) for value in logits],
                     _("Logit / T"): [numbers.signed(value, 3) for value in exponents],
-                    _("Share at T = 1"): [
-                        numbers.power(value, 4).replace(">", r"\>") for value in at_one.tolist()
-                    ],  # no quotation
+                    # A number that begins with > is no quotation.
+                    _("Share at T = 1"): [numbers.power(value, 4).replace(">", r"\>") for value in at_one.tolist()],
                     _("Share at T"): [numbers.power(value, 4).replace(">", r"\>") for value in at_T.tolist()],
                 }
             )

@@ -13,12 +13,14 @@ from kdviz.data import picture
 from kdviz.errors import UserError
 from kdviz.i18n import _
 from kdviz.ui.asking import Answer
-from kdviz.ui.components import drawing_pad
+from kdviz.ui.components import drawing_pad, pictures
 
 DIGITS = ("digits", "mnist")
 SUFFIXES = ["png", "jpg", "jpeg", "webp", "gif"]
 HOW = "own_picture_how"
-LARGEST = 640  # pixels of the side at which the picture itself is shown
+SIDE = 136  # pixels on the page
+LARGEST = 4 * SIDE
+"""Pixels of the side of what the browser gets of the picture itself: it can be opened in full screen."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,10 @@ def choose(known: data.Source) -> OwnPicture | None:
                 format_func=lambda how: _("Draw a digit") if how == "draw" else _("Upload a picture"),
             )  # fmt: skip
             if how == "draw":
-                with st.container(width=300):
-                    drawn = drawing_pad.drawing_pad(f"own_pad_{known.name}")
+                drawn = drawing_pad.drawing_pad(f"own_pad_{known.name}")
                 return None if drawn is None else OwnPicture(None, picture.as_digit(drawn, known.shape))
         uploaded = st.file_uploader(
-            _("A picture: PNG, JPEG, WebP or GIF"), SUFFIXES, key=f"own_file_{known.name}", width=420,
+            _("A picture: PNG, JPEG, WebP or GIF"), SUFFIXES, key=f"own_file_{known.name}",
             max_upload_size=-(-picture.MAX_BYTES // 1_000_000), help=_("it stays in this server's memory and is not stored"),
         )  # fmt: skip
         if uploaded is None:
@@ -58,6 +59,14 @@ def choose(known: data.Source) -> OwnPicture | None:
     except UserError as error:
         st.error(error.translated(), icon=":material/error:")
         return None
+
+
+def show(own: OwnPicture) -> None:
+    """Show the picture and what the network sees of it, to the pixel."""
+    if own.given is not None:
+        st.image(own.given, width=SIDE, caption=_("your picture"), alt=_("your picture"))
+    seen = _("what the network sees")
+    st.image(pictures.png(own.seen, SIDE), width=pictures.width(own.seen, SIDE), caption=seen, alt=seen)
 
 
 def nearness(answer: Answer) -> None:

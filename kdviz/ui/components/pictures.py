@@ -13,12 +13,21 @@ def png(pixels: np.ndarray, side: int = 0) -> bytes:
     """Return a PNG of one image, (height, width, channels) uint8, each pixel enlarged by a whole factor up to about `side`."""
     from PIL import Image
 
-    factor = max(1, side // max(pixels.shape[:2]))
+    factor = _factor(pixels, side)
     large = np.repeat(np.repeat(np.asarray(pixels), factor, axis=0), factor, axis=1)
     picture = Image.fromarray(large[:, :, 0] if large.shape[2] == 1 else large)
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
+
+
+def width(pixels: np.ndarray, side: int) -> int:
+    """Return how wide `png` makes an image: shown at another width, its pixels would be smoothed."""
+    return int(pixels.shape[1]) * _factor(pixels, side)
+
+
+def _factor(pixels: np.ndarray, side: int) -> int:
+    return max(1, side // int(max(pixels.shape[:2])))
 
 
 def data_uri(pixels: np.ndarray) -> str:

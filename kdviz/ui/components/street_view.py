@@ -21,6 +21,16 @@ from kdviz.ui.galleries import Answers
 SEED = 11
 SHAPES = np.linspace(0, 1, 41)
 SHAPE = "soft_targets_shape"
+SIDE = 208  # pixels of the picture on the page
+
+
+def truth_of(answers: Answers, number: int, names: Sequence[str], theme: figures.Theme, log: bool) -> None:
+    """Show the true probabilities of a test image: beside the other panels, or below them where there is no room."""
+    assert answers.shapes is not None
+    true = street.posterior(answers.labels[[number]], answers.shapes[[number]])[0]
+    drawing = bars.shares([bars.Panel("ground_truth", _("true probability"), _("of this drawing"), true)], names, theme, log)
+    with st.container(width=250):
+        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="street_truth")
 
 
 def morph(card: Card, T: float, names: Sequence[str], theme: figures.Theme) -> None:
@@ -45,8 +55,9 @@ def _morph(logits: np.ndarray | None, T: float, names: Sequence[str], theme: fig
     at = int(np.abs(SHAPES - s).argmin())
     posterior = street.posterior(np.full(len(SHAPES), street.CAR), SHAPES)
     with st.container(horizontal=True, gap="medium"):
-        with st.container(width=208):
-            st.image(pictures.png(_pictures()[at], 512), width=208, alt=_("A vehicle of shape {s}", s=f"{s:.3g}"))
+        with st.container(width=SIDE):
+            drawn = _pictures()[at]
+            st.image(pictures.png(drawn, SIDE), width=pictures.width(drawn, SIDE), alt=_("A vehicle of shape {s}", s=f"{s:.3g}"))
         if logits is None:
             return
         panels = [
