@@ -1,4 +1,4 @@
-"""A picture of the reader's own: uploaded, or drawn where the dataset is one of digits. Nothing of it is written to disk."""
+"""A picture of the reader's own: uploaded, or drawn where the dataset is one of digits. The file is not kept."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ from kdviz.ui.components import drawing_pad, pictures
 DIGITS = ("digits", "mnist")
 SUFFIXES = ["png", "jpg", "jpeg", "webp", "gif"]
 HOW = "own_picture_how"
-SIDE = 136  # pixels on the page
-LARGEST = 4 * SIDE
-"""Pixels of the side of what the browser gets of the picture itself: it can be opened in full screen."""
+SIDE = 136  # pixels of each picture on the page
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ def choose(known: data.Source) -> OwnPicture | None:
                 return None if drawn is None else OwnPicture(None, picture.as_digit(drawn, known.shape))
         uploaded = st.file_uploader(
             _("A picture: PNG, JPEG, WebP or GIF"), SUFFIXES, key=f"own_file_{known.name}",
-            max_upload_size=-(-picture.MAX_BYTES // 1_000_000), help=_("it stays in this server's memory and is not stored"),
+            max_upload_size=-(-picture.MAX_BYTES // 1_000_000), help=_("only this server sees it; the file is not kept"),
         )  # fmt: skip
         if uploaded is None:
             return None
@@ -54,7 +52,7 @@ def choose(known: data.Source) -> OwnPicture | None:
             seen = picture.as_digit(picture.digit_from_photo(image), known.shape)
         else:
             seen = picture.fitted(image, known.shape)
-        image.thumbnail((LARGEST, LARGEST))
+        image.thumbnail((SIDE, SIDE), reducing_gap=2.0)
         return OwnPicture(image, seen)
     except UserError as error:
         st.error(error.translated(), icon=":material/error:")

@@ -91,7 +91,7 @@ def distance(card: Card, answers: Answers, T: float, theme: figures.Theme) -> No
     st.markdown(
         _(
             "Over {images} test images the teacher's shares are, on average, {at_one} nats from the true probabilities at T = 1, "
-            "as KL(truth ‖ teacher), and at no other T nearer.",
+            "as KL(truth ‖ teacher), and at no other T of the scale nearer.",
             **fields,
         )
         if best == one
