@@ -139,7 +139,7 @@ class Dispatcher:
         self.store, self.client, self.slots = store, client, slots
         self.training: dict[tuple[str, int], Future[Any]] = {}
         self.answering: dict[tuple[str, int], Future[Any]] = {}
-        self.long: set[tuple[str, int]] = set()
+        self.long: tuple[str, int] | None = None  # the long question that was handed out last
         self.ready: float | None = None
         self.calibration: Future[Any] | None = None
         self.calibrated = store.fact(pace.CALIBRATION) is not None
@@ -181,13 +181,12 @@ class Dispatcher:
                 worker.train_run, self.store.url, run.id, run.attempt,
                 key=f"run-{run.id}-{run.attempt}", resources={"train": 1}, pure=False,
             )  # fmt: skip
-        long = self.long & self.answering.keys()
-        while (
-            len(self.answering) < QUESTIONS_AT_ONCE
-            and (question := self.store.claim_question(except_kinds=worker.LONG if long else ())) is not None
-        ):
+        while len(self.answering) < QUESTIONS_AT_ONCE:
+            question = self.store.claim_question(except_kinds=worker.LONG if self.long in self.answering else ())
+            if question is None:
+                break
             if question.kind in worker.LONG:
-                self.long = long = {(question.id, question.attempt)}
+                self.long = (question.id, question.attempt)
             self.answering[question.id, question.attempt] = self.client.submit(
                 worker.answer_question, self.store.url, question.id, question.attempt,
                 key=f"question-{question.id}-{question.attempt}", resources={"question": 1}, pure=False,

@@ -105,6 +105,11 @@ class Architecture:
         return sum(layer.multiply_adds for layer in self.layers)
 
     @property
+    def convolutional(self) -> bool:
+        """Whether any layer is a convolution."""
+        return any(isinstance(layer, Conv) for layer in self.layers)
+
+    @property
     def bytes(self) -> int:
         """Size of the weights in fp32."""
         return 4 * self.parameters
@@ -322,12 +327,17 @@ def inputs(pixels: np.ndarray, mean: tuple[float, ...], std: tuple[float, ...]) 
     return x.div_(255).sub_(m).div_(s)
 
 
+def one(parameters: Parameters, number: int) -> Parameters:
+    """Return one of the stacked networks' parameters, stacked with S = 1."""
+    return {key: tensor[number : number + 1] for key, tensor in parameters.items()}
+
+
 def logits(network: Architecture, parameters: Parameters, x: Tensor, batch: int | None = None) -> Tensor:
     """Return S networks' logits, without gradients, a batch at a time: x (n, channels, height, width) -> (S, n, classes)."""
     import torch
 
     if batch is None:  # small batches of a convolution stay in the processor's cache: 3,300 images/s at 128, 1,900 at 2,048
-        batch = 128 if any(isinstance(layer, Conv) for layer in network.layers) else 2048
+        batch = 128 if network.convolutional else 2048
 
     with torch.inference_mode():
         return torch.cat([forward(network, parameters, part) for part in torch.split(x, batch)], dim=1)

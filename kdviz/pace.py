@@ -65,7 +65,7 @@ def seconds(spec: RunSpec, fact: Callable[[str], Any]) -> float | None:
     for numbers in strategy.stacks(students, networks):
         first = students[numbers[0]]
         network = networks[first.network]
-        kind = "conv" if strategy.convolutional(network) else "dense"
+        kind = "conv" if network.convolutional else "dense"
         each = calibration[kind] * network.multiply_adds * len(numbers)
         step = calibration["overhead"] * (6 if kind == "conv" else 1) + each * spec.batch_size
         steps = -(-images[first.fraction] // spec.batch_size) * spec.epochs
@@ -90,7 +90,7 @@ def teacher_seconds(spec: TeacherSpec, fact: Callable[[str], Any]) -> float | No
     if calibration is None:
         return None
     network = spec.architecture
-    kind = "conv" if strategy.convolutional(network) else "dense"
+    kind = "conv" if network.convolutional else "dense"
     overhead = calibration["overhead"] * (6 if kind == "conv" else 1)
     return float(steps * (overhead + calibration[kind] * network.multiply_adds * recipe.batch_size))
 

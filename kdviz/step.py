@@ -237,7 +237,7 @@ def _gradients(
     labels = labels[batch]
     if images.ndim == 4:
         images = images.index_select(0, batch.flatten()).view(*batch.shape, *images.shape[1:])  # half the time of images[batch]
-    if any(isinstance(layer, models.Conv) for layer in c.network.layers):
+    if c.network.convolutional:
         return _by_autograd(c, parameters, sums, knobs, images, labels, teacher, dropout, drawn)
     with torch.no_grad():
         low = torch.bfloat16 if c.precision == "bf16" else images.dtype

@@ -57,7 +57,7 @@ def stacks(students: Sequence[Student], networks: Mapping[str, models.Architectu
     for number, student in enumerate(students):
         key: tuple[Any, ...] = (student.network, student.fraction)
         network = networks[student.network]
-        if convolutional(network):
+        if network.convolutional:
             key = (*key, student.seed, number)
         elif alike[student.network, student.fraction] * network.parameters > STACK_PARAMETERS:
             key = (*key, student.seed)
@@ -65,14 +65,10 @@ def stacks(students: Sequence[Student], networks: Mapping[str, models.Architectu
     return list(together.values())
 
 
-def convolutional(network: models.Architecture) -> bool:
-    return any(isinstance(layer, models.Conv) for layer in network.layers)
-
-
 def step_seconds(network: models.Architecture, students: int, batch: int, threads: int) -> float:
     """Return the seconds of one eager step on the machine that was measured."""
     work = 6 * students * network.multiply_adds * batch
-    slower = CONV_SLOWER if convolutional(network) else 1.0
+    slower = CONV_SLOWER if network.convolutional else 1.0
     return slower * (OVERHEAD + work / (FLOPS_OF_A_THREAD * threads)) + _update_seconds(network, students)
 
 
@@ -82,7 +78,7 @@ def _update_seconds(network: models.Architecture, students: int) -> float:
 
 def evaluation_seconds(network: models.Architecture, students: int, images: int, threads: int) -> float:
     """Return the seconds in which so many students are judged on so many images."""
-    slower = CONV_SLOWER if convolutional(network) else 1.0
+    slower = CONV_SLOWER if network.convolutional else 1.0
     return 0.5e-3 + students * images * (slower * 2 * network.multiply_adds / (FLOPS_OF_A_THREAD * threads) + 0.3e-6)
 
 
@@ -183,7 +179,7 @@ def choose_compiling(
     asked: str, networks: list[models.Architecture], saved: float, cost: float, on_gpu: bool
 ) -> tuple[bool, str]:
     """Return whether to compile for what was asked (auto, yes, no), and why. saved, cost: seconds."""
-    if on_gpu or any(convolutional(network) for network in networks):
+    if on_gpu or any(network.convolutional for network in networks):
         return False, "not compiled: only dense networks on a CPU are"
     if asked == "no":
         return False, "not compiled, as asked"

@@ -24,6 +24,8 @@ from kdviz.errors import DataUnavailable, UnknownName, WeightsDamaged, quoted
 from kdviz.i18n import N_
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from kdviz.models import Parameters
 
 
@@ -277,9 +279,7 @@ def logits(
     part = 4096
     for begin in range(0, len(dataset.labels), part):
         x = models.inputs(dataset.pixels[begin : begin + part], dataset.mean, dataset.std)
-        for member in range(card.members):  # in turn: stacked convolutions are slower
-            one = {key: tensor[member : member + 1] for key, tensor in parameters.items()}
-            each[member, begin : begin + part] = models.logits(network, one, x)[0].numpy()
+        each[:, begin : begin + part] = member_logits(network, parameters, x)
         progress(min(1.0, (begin + part) / len(dataset.labels)))
     joined: np.ndarray = each.mean(axis=0)
     folder = folder or settings.data_folder() / "logits"
@@ -287,6 +287,15 @@ def logits(
         _keep(each, folder, _logits_file(card, dataset, of_members=True))
     _keep(joined, folder, _logits_file(card, dataset))
     return joined
+
+
+def member_logits(network: models.Architecture, parameters: Parameters, x: Tensor) -> np.ndarray:
+    """Return the logits of a teacher's networks, one after the other, since stacked convolutions are slower.
+
+    parameters: members stacked; x: (n, channels, height, width) -> (members, n, classes) float32.
+    """
+    members = range(len(parameters["0.bias"]))
+    return np.concatenate([models.logits(network, models.one(parameters, member), x).numpy() for member in members])
 
 
 def _keep(computed: np.ndarray, folder: Path, name: str) -> None:

@@ -60,7 +60,7 @@ class Progress:
         for stack, evaluation in zip(self.stacks, self.latest, strict=True):
             if student in stack.students and evaluation is not None:
                 s = stack.students.index(student)
-                return {key: tensor[s : s + 1] for key, tensor in evaluation.parameters.items()}
+                return models.one(evaluation.parameters, s)
         raise KeyError(student)
 
     def last_points(self) -> list[Point]:
@@ -75,8 +75,10 @@ class Progress:
         """Return what all programs need to go on."""
         contents = dict(self.kept)
         # Each is the program's present state: those that are not at work stand where they last spoke.
-        contents |= {n: evaluation.checkpoint() for n, evaluation in enumerate(self.latest) if evaluation is not None}
-        contents |= {n: rest.checkpoint() for n, rest in self.resting.items()}
+        for n, evaluation in enumerate(self.latest):
+            last = self.resting.get(n, evaluation)
+            if last is not None:
+                contents[n] = last.checkpoint()
         return safetensors.torch.save({str(n): torch.frombuffer(bytearray(of), dtype=torch.uint8) for n, of in contents.items()})
 
 

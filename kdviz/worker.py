@@ -232,22 +232,16 @@ def _see(payload: dict[str, Any], _progress: Progress, _stop: Stop) -> dict[str,
     -> {"logits": (n, classes), "members": (members, n, classes), "far": for each whether it is unlike the training images,
     "farther": the share of held-out images that lie farther}; the last two are None where too little is known of the dataset.
     """
-    import torch
-
     card = teachers.find(payload["dataset"], payload["teacher"])
     dataset = data.load(card.dataset)
     network, parameters = _teacher(card.dataset, card.name, card.sha256)
     pixels = np.frombuffer(base64.b64decode(payload["pixels"]), np.uint8).reshape(-1, *dataset.shape)
     x = models.inputs(pixels, dataset.mean, dataset.std)
-    with torch.inference_mode():
-        members = [
-            models.logits(network, {key: tensor[m : m + 1] for key, tensor in parameters.items()}, x)[0]
-            for m in range(card.members)
-        ]
+    members = teachers.member_logits(network, parameters, x)
     known = _nearness(card.dataset, dataset.sha256)
     return {
-        "logits": torch.stack(members).mean(0).tolist(),
-        "members": [member.tolist() for member in members],
+        "logits": members.mean(axis=0).tolist(),
+        "members": members.tolist(),
         "far": None if known is None else nearness.is_far(known, pixels).tolist(),
         "farther": None if known is None else nearness.share_farther(known, pixels).tolist(),
     }

@@ -24,27 +24,22 @@ pages = [
         url_path="soft-targets",
         default=True,
         help=_("Pick an image and a temperature and see what the teacher thinks of every class."),
-    )
-]
-if (PAGES / "distill.py").is_file():
-    pages.append(
-        st.Page(
-            PAGES / "distill.py",
-            title=_("Distill"),
-            icon=":material/school:",
-            url_path="distill",
-            help=_("Train a student on soft targets, beside the same student trained on hard labels, and watch both learn."),
-        )
-    )
-pages.append(
+    ),
+    st.Page(
+        PAGES / "distill.py",
+        title=_("Distill"),
+        icon=":material/school:",
+        url_path="distill",
+        help=_("Train a student on soft targets, beside the same student trained on hard labels, and watch both learn."),
+    ),
     st.Page(
         PAGES / "teachers.py",
         title=_("Teachers"),
         icon=":material/co_present:",
         url_path="teachers",
         help=_("See which teachers there are, train one, and make a dataset of your own images."),
-    )
-)
+    ),
+]
 page = st.navigation(pages, position="top")
 link.visit(page.url_path)
 
