@@ -190,6 +190,20 @@ def test_an_open_question_is_asked_once_and_answered(store: Store) -> None:
     assert store.ask("prepare", {"dataset": "digits"}) != first
 
 
+def test_a_question_that_is_answered_or_failed_keeps_no_picture(store: Store) -> None:
+    """What was asked stands in the store while it is open, for a worker that takes it over; not a moment longer."""
+    for ending in ({"answer": {"logits": []}, "state": "done"}, {"error": UserError("no"), "state": "failed"}):
+        asked = store.ask("see", {"pixels": "c2VjcmV0"})
+        claimed = store.claim_question()
+        assert claimed is not None and claimed.payload == {"pixels": "c2VjcmV0"}
+        store.answer(asked, claimed.attempt, progress={"stage": "x", "share": 0.5})
+        kept = store.question(asked)
+        assert kept is not None and kept.payload == {"pixels": "c2VjcmV0"}
+        store.answer(asked, claimed.attempt, **ending)
+        ended = store.question(asked)
+        assert ended is not None and ended.state == ending["state"] and ended.payload == {}
+
+
 def test_facts_are_written_over(store: Store) -> None:
     assert store.fact("speed") is None
     store.set_fact("speed", {"a": 1})

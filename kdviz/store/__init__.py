@@ -291,7 +291,7 @@ class Store:
         """Withdraw a question that is still open: it stops at once, and whoever works on it loses its lease."""
         with self._write() as connection:
             mine = (questions.c.id == question_id, questions.c.state.in_(("queued", "running")))
-            connection.execute(questions.update().where(*mine).values(state="stopped"))
+            connection.execute(questions.update().where(*mine).values(state="stopped", payload="{}"))
 
     def claim_question(self, except_kinds: Collection[str] = ()) -> Question | None:
         """Take the oldest question that waits, or whose worker has gone silent. except_kinds: those not wanted now."""
@@ -321,9 +321,11 @@ class Store:
     def answer(self, question_id: str, attempt: int, **values: Any) -> None:
         """Keep the lease of a question and write its progress (a dict), answer (a dict), error (a UserError) or state.
 
-        Raises LeaseLost.
+        What was asked is forgotten once it is answered: it may hold somebody's picture. Raises LeaseLost.
         """
         row: dict[str, Any] = {"lease_until": time.time() + LEASE_SECONDS}
+        if "state" in values:
+            row["payload"] = "{}"
         for key, value in values.items():
             row[key] = json.dumps(value) if key in ("progress", "answer") else _error(value) if key == "error" else value
         with self._write() as connection:
