@@ -148,6 +148,7 @@ def _layout(epochs: int, theme: Theme) -> dict[str, Any]:
         "font": {"size": 15, "color": ink},
         "showlegend": False,
         "hovermode": "x unified",
+        "hoverdistance": -1,  # the evaluation that is nearest, however far it is
         "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
         "dragmode": "zoom",
         "xaxis": {"title": {"text": _("epochs")}, "range": [0, epochs * 1.01], **axis},

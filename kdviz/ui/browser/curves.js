@@ -319,7 +319,7 @@ class Live {
     const place = focused?.name && `input[name="${focused.name}"][value="${focused.value}"]`
     this.part("choices").replaceChildren(choice("metric", metrics), choice("scale", scales))
     if (place) this.part("choices").querySelector(place)?.focus()
-    const named = [...frame.series.map(one => one.line), ...(this.data.teacher ? [frame.teacher] : [])]
+    const named = [...frame.series.map(one => one.line), ...(this.data.teacher && chosen.metric === "accuracy" ? [frame.teacher] : [])]
     const buttons = this.part("series")
     const held = buttons.contains(focused) ? focused.dataset.series : null
     buttons.replaceChildren(...named.map(style => {
@@ -335,6 +335,7 @@ class Live {
       }
       return button
     }))
+    this.part("note").textContent = chosen.metric === "loss" ? words.note : ""
     if (held) [...buttons.children].find(button => button.dataset.series === held)?.focus()
   }
 
@@ -431,7 +432,7 @@ class Live {
     if (teacher) said.push(filled(words.teacher, { accuracy: percent(teacher.accuracy) }))
     const yaxis = {
       ...frame.layout.yaxis, type: logarithmic ? "log" : "linear", autorange: true, tickformat: scale === "errors" ? "~g" : says.tick,
-      title: { text: scale === "errors" ? says.errors : says.title },
+      title: { text: scale === "errors" ? says.errors : says.title }, ...(logarithmic && { dtick: "D2" }),  // 1, 2, 5, 10, ...
     }
     if (!logarithmic && ["accuracy", "agreement"].includes(metric)) {
       // From a little under all evaluations but those of the first sixteenth, which are near chance.
@@ -442,7 +443,8 @@ class Live {
     if (this.zoom?.x) xaxis.range = [...this.zoom.x]
     if (this.zoom?.y) Object.assign(yaxis, { autorange: false, range: [...this.zoom.y] })
     const touched = matchMedia("(pointer: coarse)").matches  // where a finger on the figure scrolls the page
-    const layout = { ...frame.layout, xaxis, yaxis, dragmode: touched ? false : frame.layout.dragmode }
+    const font = { ...frame.layout.font, family: getComputedStyle(this.root).fontFamily }
+    const layout = { ...frame.layout, font, xaxis, yaxis, dragmode: touched ? false : frame.layout.dragmode }
     return { traces, layout, words: said.join(" ") || words.nothing }
   }
 }

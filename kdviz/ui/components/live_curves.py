@@ -27,6 +27,7 @@ _HTML = """
   <div class="news" role="status"></div>
   <div class="choices"></div>
   <div class="series"></div>
+  <p class="note"></p>
   <div class="plot" role="img"></div>
   <div class="replay" hidden>
     <button type="button" class="play"></button>
@@ -66,6 +67,8 @@ _CSS = """
 .kdviz-curves .series button { display: flex; align-items: center; gap: 8px; border-color: transparent; padding: 3px 8px; }
 .kdviz-curves .series button:hover { background: var(--st-secondary-background-color); }
 .kdviz-curves .series button[aria-pressed="false"] { opacity: 0.5; text-decoration: line-through; }
+.kdviz-curves .note { margin: 0 0 4px; }
+.kdviz-curves .note:empty { display: none; }
 .kdviz-curves .plot { min-height: 400px; }
 .kdviz-curves .replay { display: flex; flex-wrap: wrap; align-items: center; gap: 8px 12px; margin-top: 8px; }
 .kdviz-curves .time { flex: 1 1 10rem; min-width: 6rem; height: 36px; accent-color: var(--st-primary-color); }
@@ -106,6 +109,9 @@ def show(store: Store | None, view: shown.Shown, others: Sequence[shown.Shown], 
             "sentence": curves.sentence(),
             "teacher": _("The teacher: {accuracy} right.", accuracy="{accuracy}"),
             "nothing": _("No points yet."),
+            "note": _(
+                "Filled signs: the soft term. Open signs: the hard term. Each with its weight, mean since the evaluation before."
+            ),
             "metric": _("What is drawn"),
             "scale": _("Scale"),
             "accuracy": _("accuracy"),
