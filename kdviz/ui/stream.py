@@ -23,7 +23,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kdviz import engine
@@ -184,7 +184,7 @@ async def _stream(request: Request) -> Response:
     return EventSourceResponse(events(store, wanted, browser), send_timeout=30)
 
 
-async def events(store: Store, wanted: Mapping[str, int], browser: str = "") -> AsyncIterator[dict[str, Any]]:
+async def events(store: Store, wanted: Mapping[str, int], browser: str = "") -> AsyncGenerator[dict[str, Any], None]:
     """Yield the events of a stream. wanted: the runs, each with the last point known; browser: whose stream it is, if known."""
     known, going, said = dict(wanted), list(wanted), dict[str, Any]()
     news = asyncio.Event()

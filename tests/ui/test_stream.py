@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, MutableMapping
 from typing import Any
 
 import pytest
@@ -43,7 +43,7 @@ class Viewer:
     """Somebody who looks at a stream."""
 
     def __init__(self, store: Store, wanted: dict[str, int], browser: str = "") -> None:
-        self.events: AsyncIterator[dict[str, Any]] = stream.events(store, wanted, browser)
+        self.events: AsyncGenerator[dict[str, Any], None] = stream.events(store, wanted, browser)
 
     async def next(self, *names: str) -> dict[str, Any]:
         """Return the next event of one of these names, its data read."""
@@ -58,11 +58,11 @@ class Viewer:
         return [row[ID] for row in event["data"]["points"]]
 
     async def leave(self) -> None:
-        await self.events.aclose()  # type: ignore[attr-defined]
+        await self.events.aclose()
 
 
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(test(), 60))  # type: ignore[arg-type]
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(test(), 60))
 
 
 def test_who_comes_late_hears_all_and_who_knows_some_the_rest(store: Store) -> None:
@@ -168,7 +168,7 @@ def test_a_browser_keeps_some_connections_for_itself(store: Store) -> None:
 def test_a_store_that_stumbles_is_asked_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test() -> None:
         run_id = training(store, 1)
-        news, failed = store.news, []
+        news, failed = store.news, list[bool]()
 
         def stumbling(*given: Any) -> Any:
             if not failed:
