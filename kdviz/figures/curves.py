@@ -151,7 +151,13 @@ def _layout(epochs: int, theme: Theme) -> dict[str, Any]:
         "hoverdistance": -1,  # the evaluation that is nearest, however far it is
         "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
         "dragmode": "zoom",
-        "xaxis": {"title": {"text": _("epochs")}, "range": [0, epochs * 1.01], **axis},
+        "xaxis": {
+            "title": {"text": _("epochs")},
+            "range": [0, epochs * 1.01],
+            "hoverformat": ".3~r",
+            "unifiedhovertitle": {"text": _("epochs: {number}", number="%{x}")},
+            **axis,
+        },
         "yaxis": {"title": {"text": ""}, **axis},
     }
 

@@ -234,8 +234,9 @@ class Live {
     speed.onchange = () => (chosen.speed = Number(speed.value))
     this.part("play").onclick = () => (this.playing ? this.stop() : this.play())
     time.oninput = () => {
+      const share = time.value / 1000  // read before it is written again
       this.stop()
-      this.go(time.value >= 1000 ? Infinity : (this.total * time.value) / 1000)
+      this.go(share >= 1 ? Infinity : this.total * share)
     }
     this.showTime()
   }
