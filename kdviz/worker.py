@@ -66,17 +66,24 @@ def calibration() -> dict[str, float]:
 
 
 class Lease(threading.Thread):
-    """Keeps a run's lease while it trains and hears whether it is asked to stop, once a second, beside the training."""
+    """Keeps a run's lease while it trains and hears what is asked of it, four times a second, beside the training."""
 
     def __init__(self, store: Store, run: Run) -> None:
         super().__init__(daemon=True)
         self.store, self.run_id, self.attempt = store, run.id, run.attempt
         self.stop, self.lost, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self.pausing = False
+        self.pace = run.pace
+        self.slowed = False
+        self.at_work_since: float | None = None
 
     def run(self) -> None:
         while not self.ended.wait(RENEW_SECONDS / 4):
             try:
-                if self.store.renew(self.run_id, self.attempt):
+                asked = self.store.renew(self.run_id, self.attempt)
+                self.pace = asked.pace
+                if asked.stop or asked.pause:
+                    self.pausing = not asked.stop
                     self.stop.set()
             except LeaseLost:
                 self.lost.set()
@@ -86,6 +93,16 @@ class Lease(threading.Thread):
 
     def should_stop(self) -> bool:
         return self.stop.is_set() or self.lost.is_set()
+
+    def between_steps(self) -> bool:
+        """Sleep for as long as the run's pace demands after the work since the last call; return whether to stop."""
+        now = time.perf_counter()
+        worked = now - (self.at_work_since or now)
+        while not self.should_stop() and (left := now + worked * (1 / self.pace - 1) - time.perf_counter()) > 0:
+            self.slowed = True
+            time.sleep(min(left, 0.05))  # a change of the pace counts at once
+        self.at_work_since = time.perf_counter()
+        return self.should_stop()
 
 
 def train_run(store_url: str, run_id: str, attempt: int) -> None:
@@ -131,7 +148,7 @@ def _train(store: Store, claimed: Run, lease: Lease) -> None:
     where = {"host": platform.node(), "process": os.getpid(), "attempt": claimed.attempt}
     saved = time.monotonic()
     last = None
-    for last in prepared.training(checkpoint, lease.should_stop):
+    for last in prepared.training(checkpoint, lease.between_steps):
         kept, stopping = None, lease.should_stop()
         if stopping or time.monotonic() - saved >= apart:
             kept, saved = last.checkpoint(), time.monotonic()
@@ -144,7 +161,7 @@ def _train(store: Store, claimed: Run, lease: Lease) -> None:
     judged = last is not None and None not in last.latest
     if last is None or not last.complete:
         result = run.result(prepared, last) if last is not None and judged and not teaching else None
-        store.finish(claimed.id, claimed.attempt, "stopped", result)
+        store.finish(claimed.id, claimed.attempt, "paused" if lease.pausing else "stopped", result)
         return
     if teaching:
         card = teacher_run.save(prepared, last, settings.data_folder() / "teachers")
@@ -152,7 +169,7 @@ def _train(store: Store, claimed: Run, lease: Lease) -> None:
         store.finish(claimed.id, claimed.attempt, "done", teacher_run.result(prepared, last))
     else:
         store.finish(claimed.id, claimed.attempt, "done", run.result(prepared, last), run.kept(prepared, last))
-    if checkpoint is None:
+    if checkpoint is None and not lease.slowed:
         store.set_fact(pace.key(claimed.spec), (time.time() - (claimed.started or 0.0)) / last.steps)
 
 

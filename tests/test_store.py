@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from kdviz.errors import InvalidValue, UserError
 from kdviz.i18n import N_, use
 from kdviz.spec import RunSpec
-from kdviz.store import MAX_ATTEMPTS, LeaseLost, Store, StoreUnavailable, schema, shown_error
+from kdviz.store import MAX_ATTEMPTS, Asked, LeaseLost, Store, StoreUnavailable, schema, shown_error
 
 
 @pytest.fixture
@@ -124,10 +124,10 @@ def test_stop_ends_a_waiting_run_at_once_and_tells_a_running_one(store: Store) -
     running, waiting = store.add_run(RunSpec()), store.add_run(RunSpec())
     claimed = store.claim()
     assert claimed is not None and claimed.id == running
-    assert store.renew(running, claimed.attempt) is False
+    assert store.renew(running, claimed.attempt) == Asked(stop=False, pause=False, pace=1.0)
     store.request_stop(waiting)
     store.request_stop(running)
-    assert store.renew(running, claimed.attempt) is True
+    assert store.renew(running, claimed.attempt).stop
     stopped = store.run(waiting)
     assert stopped is not None and stopped.state == "stopped"
 
@@ -298,3 +298,77 @@ def test_bad_settings_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KDVIZ_SCHEDULER", "nonsense")
     with pytest.raises(InvalidValue, match="must be an address"):
         settings.scheduler()
+
+
+# Pause, pace, and the attempts of a reader.
+
+
+def test_a_run_that_waits_pauses_at_once_and_one_in_training_is_asked_to(store: Store) -> None:
+    run_id = store.add_run(RunSpec())
+    store.request_pause(run_id)
+    assert (run := store.run(run_id)) is not None and run.state == "paused" and not run.over
+    assert store.claim() is None
+    store.resume(run_id)
+    claimed = store.claim()
+    assert claimed is not None and not claimed.pause_requested
+    assert store.renew(run_id, claimed.attempt) == Asked(stop=False, pause=False, pace=1.0)
+    store.request_pause(run_id)
+    store.set_pace(run_id, 1 / 16)
+    assert store.renew(run_id, claimed.attempt) == Asked(stop=False, pause=True, pace=1 / 16)
+    store.finish(run_id, claimed.attempt, "paused")
+    assert (run := store.run(run_id)) is not None and (run.state, run.ended) == ("paused", None)
+    store.request_stop(run_id)
+    assert (run := store.run(run_id)) is not None and run.state == "stopped" and run.ended
+
+
+def test_a_pause_that_was_asked_of_a_worker_that_died_is_kept(store: Store) -> None:
+    run_id = store.add_run(RunSpec())
+    assert store.claim() is not None
+    store.request_pause(run_id)
+    expire(store)
+    assert store.claim() is None
+    assert (run := store.run(run_id)) is not None and run.state == "paused"
+
+
+def test_a_reader_may_pause_and_resume_as_often_as_he_likes(store: Store) -> None:
+    run_id = store.add_run(RunSpec())
+    for _ in range(2 * MAX_ATTEMPTS):
+        claimed = store.claim()
+        assert claimed is not None
+        store.request_pause(run_id)
+        store.finish(run_id, claimed.attempt, "paused")
+        store.resume(run_id)
+    for _ in range(MAX_ATTEMPTS):  # while a worker that dies again and again is given up
+        assert store.claim() is not None
+        expire(store)
+    assert store.claim() is None
+    assert (run := store.run(run_id)) is not None and run.state == "failed"
+
+
+def test_news_are_how_far_a_run_is_and_the_points_since(store: Store) -> None:
+    assert store.news("nobody", 0) == (None, [])
+    run_id = store.add_run(RunSpec())
+    assert store.claim() is not None
+    store.write(run_id, 1, [point(0, 10), point(1, 10)], 10, 100)
+    stand, first = store.news(run_id, 0)
+    assert stand is not None and (stand.state, stand.step, stand.steps, stand.pace) == ("running", 10, 100, 1.0)
+    store.write(run_id, 1, [point(0, 20)], 20, 100)
+    assert [new["step"] for new in store.news(run_id, first[-1]["id"])[1]] == [20]
+
+
+def test_a_store_from_before_pauses_is_brought_up_to_date_with_its_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    with monkeypatch.context() as before:
+        before.setattr(schema, "HEAD", "0001_first")
+        schema.upgrade(sa.create_engine(url))
+    spec = RunSpec()
+    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+        connection.execute(
+            "insert into runs (id, name, spec, state, attempt, stop_requested, created, step, steps) values (?,?,?,?,?,?,?,?,?)",
+            ("old", "mine", spec.to_json(), "queued", 0, False, 1.0, 0, 0),
+        )
+    store = Store(url)
+    claimed = store.claim()
+    assert claimed is not None and (claimed.name, claimed.spec, claimed.pace) == ("mine", spec, 1.0)
+    assert store.renew("old", 1) == Asked(stop=False, pause=False, pace=1.0)
+    store.close()

@@ -323,7 +323,7 @@ def test_a_training_is_asked_again_and_again_but_not_at_every_step() -> None:
         return len(asked) == 4
 
     list(train.train(planned, material(), should_stop=fourth_time))
-    assert len(asked) == 4 and min(b - a for a, b in itertools.pairwise(asked)) > 0.09
+    assert len(asked) == 4 and min(b - a for a, b in itertools.pairwise(asked)) > 0.9 * train.ASK_SECONDS
 
 
 def test_a_training_judged_at_every_step_can_be_stopped_too() -> None:

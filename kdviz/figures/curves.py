@@ -1,7 +1,8 @@
-"""Learning curves: accuracy over epochs, the mean of each condition and the band of its seeds, the teacher as a line.
+"""Learning curves: the mean of each condition over epochs and the band of its seeds, the teacher as a line.
 
-Pure: points in, a Plotly figure and its text alternative out. Conditions keep the palette's colour, dash and symbol; several
-temperatures of one condition are told apart by lightness.
+Pure. `frame` says how everything looks, for every metric and scale; the browser gathers the points into it
+(`kdviz/ui/browser/curves.js`), by the rule of `curves`, as they arrive. `in_words` says the same to who cannot see it. Conditions
+keep the palette's colour, dash and symbol; several temperatures of one condition are told apart by lightness.
 """
 
 from __future__ import annotations
@@ -10,23 +11,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdviz.figures import INK, PALETTE, Drawing, Kind, Theme
+from kdviz.figures import INK, PALETTE, Kind, Theme
 from kdviz.figures.numbers import percent
 from kdviz.i18n import _
 from kdviz.spec import RunSpec, TeacherSpec
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One condition over its seeds. epochs, mean, low, high: (evaluations,); low and high are the worst and the best seed."""
+class Series:
+    """One condition of a run: which of its students belong to it. run: the id of the run they are of."""
 
     kind: Kind
+    label: str
+    run: str
+    students: Sequence[int]
+    faint: bool = False
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One condition over its seeds. epochs, mean, low, high: (evaluations,); low and high are the least and the greatest seed."""
+
     label: str
     epochs: Sequence[float]
     mean: Sequence[float]
     low: Sequence[float]
     high: Sequence[float]
-    faint: bool = False
 
 
 def label(condition: str, temperature: float | None) -> str:
@@ -36,147 +46,142 @@ def label(condition: str, temperature: float | None) -> str:
     return _("distilled, T = {T}", T=f"{temperature:g}")
 
 
-def curves(
-    spec: RunSpec | TeacherSpec, points: Iterable[Mapping[str, Any]], prefix: str = "", faint: bool = False
-) -> list[Curve]:
-    """Gather a run's points into a curve for each condition and temperature, a teacher's into one.
+def series(spec: RunSpec | TeacherSpec, run: str, prefix: str = "", faint: bool = False) -> list[Series]:
+    """Return a series for each condition and temperature of a run, one for a teacher's. prefix: put before each label."""
+    members: dict[tuple[str, float | None], list[int]] = {}
+    for number, student in enumerate(spec.students):
+        members.setdefault((student.condition, student.temperature), []).append(number)
+    teaching = isinstance(spec, TeacherSpec)
+    return [
+        Series(
+            kind="teacher" if teaching else "distilled" if condition == "distilled" else "hard_labels",
+            label=prefix + (_("teacher in training") if teaching else label(condition, temperature)),
+            run=run,
+            students=students,
+            faint=faint,
+        )
+        for (condition, temperature), students in members.items()
+    ]
 
-    An evaluation counts once all seeds of its condition have written their point. prefix: put before each label.
-    """
-    students, teaching = spec.students, isinstance(spec, TeacherSpec)
-    groups = dict.fromkeys((s.condition, s.temperature) for s in students)
-    members = {group: [i for i, s in enumerate(students) if (s.condition, s.temperature) == group] for group in groups}
-    by_student: dict[int, dict[float, float]] = {}
+
+def curve(of: Series, points: Iterable[Mapping[str, Any]], metric: str = "accuracy") -> Curve:
+    """Gather the points of a series' run. An evaluation counts once all students of the series have written their point."""
+    by_student: dict[int, dict[float, float]] = {number: {} for number in of.students}
     for point in points:
-        by_student.setdefault(point["student"], {})[point["epoch"]] = point["accuracy"]
-    found = []
-    for (condition, temperature), who in members.items():
-        epochs = sorted(set.intersection(*(set(by_student.get(i, {})) for i in who)))
-        values = [[by_student[i][epoch] for i in who] for epoch in epochs]
-        found.append(
-            Curve(
-                kind="teacher" if teaching else "distilled" if condition == "distilled" else "hard_labels",
-                label=prefix + (_("teacher in training") if teaching else label(condition, temperature)),
-                epochs=epochs,
-                mean=[sum(v) / len(v) for v in values],
-                low=[min(v) for v in values],
-                high=[max(v) for v in values],
-                faint=faint,
-            )
-        )
-    return found
+        if point["student"] in by_student and point[metric] is not None:
+            by_student[point["student"]][point["epoch"]] = point[metric]
+    epochs = sorted(set.intersection(*(set(found) for found in by_student.values())))
+    values = [[found[epoch] for found in by_student.values()] for epoch in epochs]
+    return Curve(of.label, epochs, [sum(v) / len(v) for v in values], [min(v) for v in values], [max(v) for v in values])
 
 
-def learning(drawn: Sequence[Curve], teacher_accuracy: float | None, epochs: int, theme: Theme = "light") -> Drawing:
-    """Draw curves over 0..epochs; the upper part, where they differ, fills the height, and a double click shows all."""
-    traces: list[dict[str, Any]] = []
+def frame(drawn: Sequence[Series], epochs: int, theme: Theme = "light") -> dict[str, Any]:
+    """Return a figure without its numbers: {"series", "teacher", "metrics", "layout"}.
+
+    series: for each Series its run and students, the style of its line and of its band, and of its lines by term of the loss;
+    teacher: the style of the teacher's line; metrics: for each what its axis says and how numbers are written; layout: Plotly's.
+    """
     per_kind: dict[str, int] = {}
-    for curve in drawn:
-        mark = PALETTE[curve.kind]
-        number = per_kind[curve.kind] = per_kind.get(curve.kind, -1) + 1
-        colour = mark.colour(theme)
-        opacity = 0.45 if curve.faint else max(0.35, 1 - 0.2 * number)
-        x = list(curve.epochs)
-        traces.append(
+    styled = []
+    for one in drawn:
+        mark = PALETTE[one.kind]
+        number = per_kind[one.kind] = per_kind.get(one.kind, -1) + 1
+        line = {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": one.label,
+            "opacity": 0.45 if one.faint else max(0.35, 1 - 0.2 * number),
+            "line": {"color": mark.colour(theme), "dash": mark.dash, "width": 2 if one.faint else 3},
+            "marker": {"color": mark.colour(theme), "symbol": mark.symbol, "size": 5 if one.faint else 8},
+        }
+        hard = {"line": {**line["line"], "width": 1.5}, "marker": {**line["marker"], "symbol": f"{mark.symbol}-open"}}  # type: ignore[dict-item]
+        styled.append(
             {
-                "type": "scatter",
-                "mode": "lines",
-                "x": x + x[::-1],
-                "y": [*curve.high, *list(curve.low)[::-1]],
-                "fill": "toself",
-                "fillcolor": colour,
-                "opacity": 0.07 if curve.faint else 0.18,
-                "line": {"width": 0},
-                "hoverinfo": "skip",
-                "showlegend": False,
-                "name": curve.label,
-                "legendgroup": curve.label,
+                "run": one.run,
+                "students": list(one.students),
+                "line": line,
+                "band": {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": one.label,
+                    "fill": "toself",
+                    "fillcolor": mark.colour(theme),
+                    "opacity": 0.07 if one.faint else 0.18,
+                    "line": {"width": 0},
+                    "hoverinfo": "skip",
+                },
+                "terms": {
+                    "loss_soft": {"name": _("{condition}: soft term", condition=one.label)},
+                    "loss_hard": {"name": _("{condition}: hard term", condition=one.label), **hard},
+                },
             }
         )
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "x": x,
-                "y": list(curve.mean),
-                "name": curve.label,
-                "legendgroup": curve.label,
-                "opacity": opacity,
-                "line": {"color": colour, "dash": mark.dash, "width": 2 if curve.faint else 3},
-                "marker": {"color": colour, "symbol": mark.symbol, "size": 5 if curve.faint else 8},
-                "hovertemplate": "%{y:.2%}<extra>" + curve.label + "</extra>",
-            }
-        )
-    layout = _layout(epochs, _floor(drawn, teacher_accuracy, epochs), theme)
-    if teacher_accuracy is not None:
-        mark = PALETTE["teacher"]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [0, epochs],
-                "y": [teacher_accuracy] * 2,
-                "name": _("teacher"),
-                "line": {"color": mark.colour(theme), "dash": mark.dash, "width": 3},
-                "hovertemplate": "%{y:.2%}<extra>" + _("teacher") + "</extra>",
-            }
-        )
-    return Drawing({"data": traces, "layout": layout}, _in_words(drawn, teacher_accuracy))
+    mark = PALETTE["teacher"]
+    teacher = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": _("teacher"),
+        "line": {"color": mark.colour(theme), "dash": mark.dash, "width": 3},
+    }
+    metrics = {
+        "accuracy": {"title": _("accuracy"), "errors": _("errors on the test images"), "number": ".2%", "tick": ".1~%"},
+        "loss": {"title": _("loss, weighted, by term"), "number": ".3~g", "tick": "~g"},
+        "agreement": {"title": _("agreement with the teacher"), "number": ".2%", "tick": ".1~%"},
+        "kl": {"title": _("KL from the teacher (nats)"), "number": ".3~g", "tick": "~g"},
+    }
+    return {"series": styled, "teacher": teacher, "metrics": metrics, "layout": _layout(epochs, theme)}
 
 
-def _floor(drawn: Sequence[Curve], teacher_accuracy: float | None, epochs: int) -> float:
-    """Return where the axis begins: a little under all evaluations but those of the first sixteenth, which are near chance."""
-    lows = [low for curve in drawn for epoch, low in zip(curve.epochs, curve.low, strict=True) if epoch >= epochs / 16]
-    if not lows:
-        return 0.0
-    top = max([teacher_accuracy or 0.0, *(max(curve.high) for curve in drawn if curve.high)])
-    return max(0.0, min(lows) - 0.05 * (top - min(lows)) - 0.002)
-
-
-def _layout(epochs: int, floor: float, theme: Theme) -> dict[str, Any]:
+def _layout(epochs: int, theme: Theme) -> dict[str, Any]:
     ink = INK[theme]
-    grid = "rgba(128,128,128,0.25)"
+    axis = {
+        "gridcolor": "rgba(128,128,128,0.25)",
+        "zeroline": False,
+        "automargin": True,
+        "tickfont": {"size": 14, "color": ink},
+    }
     return {
         "height": 400,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"size": 15, "color": ink},
-        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 16, "color": ink}},
+        "showlegend": False,
         "hovermode": "x unified",
-        "uirevision": "kept",  # a zoom stays while points arrive
+        "hoverdistance": -1,  # the evaluation that is nearest, however far it is
+        "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
+        "dragmode": "zoom",
         "xaxis": {
             "title": {"text": _("epochs")},
             "range": [0, epochs * 1.01],
-            "gridcolor": grid,
-            "zeroline": False,
-            "automargin": True,
-            "tickfont": {"size": 14, "color": ink},
+            "hoverformat": ".3~r",
+            "unifiedhovertitle": {"text": _("epochs: {number}", number="%{x}")},
+            **axis,
         },
-        "yaxis": {
-            "title": {"text": _("accuracy")},
-            "range": [floor, 1.0 + 0.02 * (1 - floor)],
-            "tickformat": ".0%" if floor < 0.9 else ".1%",
-            "gridcolor": grid,
-            "zeroline": False,
-            "automargin": True,
-            "tickfont": {"size": 14, "color": ink},
-        },
+        "yaxis": {"title": {"text": ""}, **axis},
     }
 
 
-def _in_words(drawn: Sequence[Curve], teacher_accuracy: float | None) -> str:
+def sentence() -> str:
+    """Return how one curve is said, with the fields condition, accuracy, epochs, low and high left open."""
+    return _(
+        "{condition}: {accuracy} right after {epochs} epochs, the seeds between {low} and {high}.",
+        condition="{condition}", accuracy="{accuracy}", epochs="{epochs}", low="{low}", high="{high}",
+    )  # fmt: skip
+
+
+def in_words(drawn: Sequence[Curve], teacher_accuracy: float | None) -> str:
+    """Return the text alternative: where each accuracy stands now."""
     sentences = [
-        _(
-            "{condition}: {accuracy} right after {epochs} epochs, the seeds between {low} and {high}.",
-            condition=curve.label,
-            accuracy=percent(curve.mean[-1], exact=True),
-            epochs=f"{curve.epochs[-1]:g}",
-            low=percent(curve.low[-1], exact=True),
-            high=percent(curve.high[-1], exact=True),
+        sentence().format(
+            condition=one.label,
+            accuracy=percent(one.mean[-1], exact=True),
+            epochs=f"{one.epochs[-1]:g}",
+            low=percent(one.low[-1], exact=True),
+            high=percent(one.high[-1], exact=True),
         )
-        for curve in drawn
-        if curve.mean
+        for one in drawn
+        if one.mean
     ]
     if teacher_accuracy is not None:
         sentences.append(_("The teacher: {accuracy} right.", accuracy=percent(teacher_accuracy, exact=True)))

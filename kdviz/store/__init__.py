@@ -25,9 +25,12 @@ from kdviz.spec import RunSpec, TeacherSpec, from_dict
 from kdviz.store import schema
 from kdviz.store.schema import checkpoints, facts, outcomes, points, questions, runs
 
-State = Literal["queued", "running", "done", "stopped", "failed"]
+State = Literal["queued", "running", "paused", "done", "stopped", "failed"]
+OVER: tuple[State, ...] = ("done", "stopped", "failed")
 LEASE_SECONDS = 6.0
-MAX_ATTEMPTS = 24  # of them some may be of a reader who stopped and resumed
+MAX_ATTEMPTS = 24
+PACES = (1.0, 1 / 4, 1 / 16)
+"""How fast a run may train: at full speed, or in slow motion."""
 
 
 class LeaseLost(Exception):
@@ -39,8 +42,35 @@ class StoreUnavailable(UserError):
 
 
 @dataclass(frozen=True)
+class Stand:
+    """How far a run is, without what it was made from: what is asked of the store many times a second."""
+
+    state: State
+    step: int
+    steps: int
+    started: float | None
+    pace: float
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run's reader asks of its worker. pace: one of PACES."""
+
+    stop: bool
+    pause: bool
+    pace: float
+
+
+@dataclass(frozen=True)
 class Run:
-    """A run as the store has it. Times are seconds since the epoch; result and settings as kdviz.run makes them."""
+    """A run as the store has it. Times are seconds since the epoch; result and settings as kdviz.run makes them.
+
+    pause_requested: that it stops so as to go on later; pace: how fast it trains, one of PACES.
+    """
 
     id: str
     name: str
@@ -56,10 +86,16 @@ class Run:
     error: str | None
     result: dict[str, Any] | None
     settings: dict[str, Any] | None
+    pause_requested: bool
+    pace: float
 
     @property
     def over(self) -> bool:
-        return self.state in ("done", "stopped", "failed")
+        return self.state in OVER
+
+    @property
+    def stand(self) -> Stand:
+        return Stand(self.state, self.step, self.steps, self.started, self.pace)
 
 
 @dataclass(frozen=True)
@@ -104,8 +140,8 @@ class Store:
         with self._write() as connection:
             connection.execute(
                 runs.insert().values(
-                    id=run_id, name=name, spec=spec.to_json(), state="queued", attempt=0, stop_requested=False,
-                    created=time.time(), step=0, steps=0,
+                    id=run_id, name=name, spec=spec.to_json(), state="queued", attempt=0, forgiven=0, stop_requested=False,
+                    pause_requested=False, pace=1.0, created=time.time(), step=0, steps=0,
                 )
             )  # fmt: skip
         return run_id
@@ -126,19 +162,38 @@ class Store:
             connection.execute(runs.update().where(runs.c.id == run_id).values(name=name))
 
     def request_stop(self, run_id: str) -> None:
-        """Ask a run to stop: a queued one stops at once, a running one between two steps, keeping its points."""
+        """Ask a run to stop: one that waits stops at once, a running one between two steps, keeping its points."""
         with self._write() as connection:
             connection.execute(runs.update().where(runs.c.id == run_id).values(stop_requested=True))
             connection.execute(
-                runs.update().where(runs.c.id == run_id, runs.c.state == "queued").values(state="stopped", ended=time.time())
+                runs.update()
+                .where(runs.c.id == run_id, runs.c.state.in_(("queued", "paused")))
+                .values(state="stopped", ended=time.time())
             )
 
-    def resume(self, run_id: str) -> None:
-        """Put a run that was stopped, or failed, back into the queue: it goes on from its last checkpoint."""
-        waiting = dict(state="queued", stop_requested=False, ended=None, error=None, result=None)
+    def request_pause(self, run_id: str) -> None:
+        """Ask a run to pause: one that waits does at once, a running one between two steps. `resume` lets it go on."""
         with self._write() as connection:
             connection.execute(
-                runs.update().where(runs.c.id == run_id, runs.c.state.in_(("stopped", "failed"))).values(**waiting)
+                runs.update().where(runs.c.id == run_id, runs.c.state.in_(("queued", "running"))).values(pause_requested=True)
+            )
+            connection.execute(runs.update().where(runs.c.id == run_id, runs.c.state == "queued").values(state="paused"))
+
+    def set_pace(self, run_id: str, pace: float) -> None:
+        """Have a run train at one of PACES from now on; its numbers are the same at each."""
+        assert pace in PACES
+        with self._write() as connection:
+            connection.execute(runs.update().where(runs.c.id == run_id).values(pace=pace))
+
+    def resume(self, run_id: str) -> None:
+        """Put a run that was paused or stopped, or failed, back into the queue: it goes on from its last checkpoint."""
+        waiting = dict(
+            state="queued", stop_requested=False, pause_requested=False, ended=None, error=None, result=None,
+            forgiven=runs.c.attempt,
+        )  # fmt: skip
+        with self._write() as connection:
+            connection.execute(
+                runs.update().where(runs.c.id == run_id, runs.c.state.in_(("paused", "stopped", "failed"))).values(**waiting)
             )
 
     def delete(self, run_id: str) -> None:
@@ -153,6 +208,17 @@ class Store:
         query = sa.select(points).where(points.c.run_id == run_id, points.c.id > after).order_by(points.c.id)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def news(self, run_id: str, after: int) -> tuple[Stand | None, list[dict[str, Any]]]:
+        """Return how far a run is, None where there is none, and its points with an id above `after`, in their order.
+
+        Points are read last, so that those of a run that is over are all there.
+        """
+        with self.engine.connect() as connection:
+            row = connection.execute(
+                sa.select(runs.c.state, runs.c.step, runs.c.steps, runs.c.started, runs.c.pace).where(runs.c.id == run_id)
+            ).one_or_none()
+        return (Stand(**row._mapping) if row is not None else None), self.points(run_id, after)
 
     def outcome(self, run_id: str, student: int) -> dict[str, bytes] | None:
         """Return what is kept of a student: weights (safetensors), test_logits and correct (npy)."""
@@ -173,10 +239,12 @@ class Store:
             row = connection.execute(sa.select(runs).where(waiting).order_by(runs.c.created).limit(1)).one_or_none()
             if row is None:
                 return None
-            if row.attempt >= MAX_ATTEMPTS:
+            if row.attempt - row.forgiven >= MAX_ATTEMPTS:
                 values: dict[str, Any] = dict(state="failed", ended=now, error=_error(_too_many()))
             elif row.stop_requested:
                 values = dict(state="stopped", ended=now)
+            elif row.pause_requested:
+                values = dict(state="paused")
             else:
                 values = dict(
                     state="running", attempt=row.attempt + 1, lease_until=now + LEASE_SECONDS, started=row.started or now
@@ -191,12 +259,14 @@ class Store:
             self.finish(row.id, row.attempt + 1, "failed", error=UserError(N_("the images of this run are no longer here")))
         return claimed
 
-    def renew(self, run_id: str, attempt: int) -> bool:
-        """Keep the lease of a run, and return whether it is asked to stop. Raises LeaseLost."""
+    def renew(self, run_id: str, attempt: int) -> Asked:
+        """Keep the lease of a run, and return what is asked of its worker. Raises LeaseLost."""
         with self._write() as connection:
             self._hold(connection, run_id, attempt)
-            row = connection.execute(sa.select(runs.c.stop_requested).where(runs.c.id == run_id)).one()
-        return bool(row.stop_requested)
+            row = connection.execute(
+                sa.select(runs.c.stop_requested, runs.c.pause_requested, runs.c.pace).where(runs.c.id == run_id)
+            ).one()
+        return Asked(bool(row.stop_requested), bool(row.pause_requested), row.pace)
 
     def release(self, run_id: str, attempt: int) -> None:
         """Give up the lease of an attempt that is known to have died, so that the run can be claimed at once."""
@@ -247,11 +317,12 @@ class Store:
         kept: Sequence[Mapping[str, bytes]] = (),
         error: UserError | None = None,
     ) -> None:
-        """End a run with its result and what is kept of each student; one that is done needs its checkpoint no longer.
+        """End or pause a run, with its result and what is kept of each student; one that is done needs its checkpoint no longer.
 
         Raises LeaseLost.
         """
-        values: dict[str, Any] = {"state": state, "ended": time.time(), "error": _error(error) if error else None}
+        ended = time.time() if state in OVER else None
+        values: dict[str, Any] = {"state": state, "ended": ended, "error": _error(error) if error else None}
         if result is not None:
             values["result"] = json.dumps(dict(result))
         with self._write() as connection:
@@ -397,12 +468,14 @@ def _sqlite_settings(connection: Any, _record: Any) -> None:
 def _run(row: sa.Row[Any]) -> Run | None:
     """Return a row as a run, or None where its spec no longer stands: its dataset was removed, say."""
     values = dict(row._mapping)
-    values.pop("lease_until")
+    for inside in ("lease_until", "forgiven"):
+        values.pop(inside)
     try:
         values["spec"] = from_dict(json.loads(values["spec"]))
     except UserError:
         return None
-    values["stop_requested"] = bool(values["stop_requested"])
+    for key in ("stop_requested", "pause_requested"):
+        values[key] = bool(values[key])
     for key in ("result", "settings"):
         values[key] = json.loads(values[key]) if values[key] is not None else None
     return Run(**values)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kdviz.errors import UserError
 from kdviz.i18n import N_
 
-HEAD = "0001_first"
+HEAD = "0002_handling"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 metadata = sa.MetaData()
@@ -34,6 +34,9 @@ runs = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("result", sa.Text),
     sa.Column("settings", sa.Text),
+    sa.Column("pause_requested", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("pace", sa.Float, nullable=False, server_default="1"),
+    sa.Column("forgiven", sa.Integer, nullable=False, server_default="0"),  # attempts that are not counted as failures
 )
 
 points = sa.Table(

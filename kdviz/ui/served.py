@@ -45,14 +45,16 @@ def address(name: str) -> str:
     return f"{base()}/{UNDER}/{_digest(name)}/{name}"
 
 
-def component(name: str, script: str, html: str, css: str) -> Any:
+def component(name: str, script: str, html: str, css: str, isolate_styles: bool = True) -> Any:
     """Declare a component (of Streamlit's second kind) whose JavaScript is a script of `kdviz/ui/browser`.
 
     name: among all components; script: a module whose default export is the component's renderer. Returns Streamlit's mount
     function, of which a wrapper for the page is made. The stub keeps a page's calls in order, and calls what the renderer
-    returned (its clean-up) when the component goes.
+    returned (its clean-up) when the component goes. isolate_styles: False where a
+    library in it styles the page.
     """
-    return st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=_STUB % json.dumps(address(script)))
+    stub = _STUB % json.dumps(address(script))
+    return st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=stub, isolate_styles=isolate_styles)
 
 
 _STUB = """

@@ -43,7 +43,7 @@ WATCH = """
     const points = curve()?.x.length ?? 0
     started ||= location.search.includes("run=") && 0 < points && points < before
     if (started && points > 0 && !(points in window.painted)) window.painted[points] = Date.now() / 1000
-    const said = document.querySelector("[data-testid=stProgress]")?.innerText
+    const said = document.querySelector(".kdviz-curves .progress:not([hidden]) .step")?.textContent
     if (said && said !== window.progress.at(-1)) window.progress.push(said)
     requestAnimationFrame(look)
   }

@@ -53,9 +53,13 @@ class Served:
     """A running server. url: without a slash at its end; log: where its words go."""
 
     url: str
-    pid: int
+    process: subprocess.Popen[bytes]
     store_url: str
     log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     @property
     def store(self) -> Store:
@@ -66,10 +70,13 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(folder: Path) -> Iterator[Served]:
-    """Start kdviz with all it writes under a folder and an empty KDVIZ_DATA, without a network, and end it and its engine."""
+def serve(folder: Path, port: int | None = None, trains: bool = True) -> Iterator[Served]:
+    """Start kdviz with all it writes under a folder and an empty KDVIZ_DATA, without a network, and end it and its engine.
+
+    port: a free one if it is not given; trains: whether there is to be an engine.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    port, log, store_url = _free_port(), folder / "server.log", f"sqlite:///{folder / 'kdviz.sqlite'}"
+    port, log, store_url = port or free_port(), folder / "server.log", f"sqlite:///{folder / 'kdviz.sqlite'}"
     nowhere = "http://127.0.0.1:9"  # a proxy that is not there: whatever asks the network gets no answer, on every machine
     environment = {
         **os.environ,
@@ -78,17 +85,19 @@ def serve(folder: Path) -> Iterator[Served]:
         **{f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA", "STATE")},
         **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), nowhere),
         "no_proxy": "localhost,127.0.0.1",
+        **({} if trains else {"KDVIZ_SCHEDULER": "none"}),  # no address: the server says so, and starts no engine
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
     with log.open("wb") as words:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
-    served = Served(f"http://localhost:{port}", server.pid, store_url, log)
+    served = Served(f"http://localhost:{port}", server, store_url, log)
     try:
         until(lambda: server.poll() is not None or _healthy(served.url), "the server answers")
         assert server.poll() is None, log.read_text("utf-8")
         yield served
     finally:
-        server.terminate()
+        if server.poll() is None:
+            server.terminate()
         try:
             server.wait(10)
         except subprocess.TimeoutExpired:
@@ -97,7 +106,7 @@ def serve(folder: Path) -> Iterator[Served]:
         _end_engine(served.store)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

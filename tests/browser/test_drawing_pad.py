@@ -48,7 +48,7 @@ WORDS = ["Undo", "Clear", "Draw a digit here"]
 def address(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("pad")
     (folder / "pad.py").write_text(APP, "utf-8")
-    port = driving._free_port()
+    port = driving.free_port()
     command = [
         sys.executable,
         "-m",

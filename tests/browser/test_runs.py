@@ -63,7 +63,7 @@ def test_a_run_is_found_again_after_a_reload_and_stops_when_told(server: Served,
     said = texts(page)
     until(lambda: 2 <= counts(page).get("硬標籤", 0) < evaluations("few-labels"), "the second evaluation is drawn")
     said |= texts(page)
-    expect(page.locator("[data-testid=stProgress]")).to_contain_text("步")
+    expect(page.locator(".kdviz-curves .step")).to_contain_text("步")
     page.reload()
     page.locator(".js-plotly-plot").first.wait_for()
     assert run_in_link(page) == run_id

@@ -18,7 +18,7 @@ WATCH = """
   const look = () => {
     const traces = document.querySelector(".js-plotly-plot")?.data ?? []
     const said = traces.flatMap(trace => trace.text ?? []).flat().map(text => text.replace(/[\\u200b·]/g, "")).filter(Boolean)
-    const training = !!document.querySelector("[data-testid=stProgress]")
+    const training = !!document.querySelector(".kdviz-curves .progress:not([hidden])")
     if (training && JSON.stringify(said) !== JSON.stringify(window.maps.at(-1))) window.maps.push(said)
     requestAnimationFrame(look)
   }

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from kdviz import i18n, pace, presets, settings, stats
 from kdviz.errors import InvalidValue, UserError
+from kdviz.figures import curves
 from kdviz.i18n import N_
 from kdviz.spec import KNOBS, RunSpec
 from kdviz.store import State, Store, open_store
@@ -63,9 +64,21 @@ def figures(at: AppTest) -> list[dict[str, Any]]:
     return [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
 
 
+def told(at: AppTest) -> dict[str, Any]:
+    """Return what the browser is told of a run: its points, how far it is, how it is drawn."""
+    (component,) = (element for element in at.get("bidi_component") if "live_c" in element.proto.component_name)
+    content: dict[str, Any] = json.loads(component.proto.json)
+    return content
+
+
 def points(at: AppTest) -> dict[str, int]:
-    """Return how many points each curve has, by name."""
-    return {trace["name"]: len(trace["x"]) for trace in figures(at)[0]["data"] if trace.get("mode") == "lines+markers"}
+    """Return how many evaluations each curve has, by name."""
+    content = told(at)
+    rows = {run["id"]: [dict(zip(content["columns"], row, strict=True)) for row in run["points"]] for run in content["runs"]}
+    return {
+        one["line"]["name"]: len(curves.curve(curves.Series("distilled", "", "", one["students"]), rows[one["run"]]).mean)
+        for one in content["frame"]["series"]
+    }
 
 
 def evaluations(preset: str) -> int:
@@ -251,7 +264,8 @@ def test_start_puts_a_run_into_the_queue_and_its_id_into_the_link(store: Store) 
     assert at.query_params["run"] in (run.id, [run.id])
     assert points(at) == {"hard labels": 0, "distilled, T = 2": 0, "distilled, T = 8": 0}
     assert at.button(key="start").disabled  # one at a time
-    assert "engine is starting" in at.get("progress")[0].proto.text
+    state = told(at)["runs"][0]["state"]
+    assert (state["state"], state["ready"]) == ("queued", False)  # the browser says that the engine is starting
     # A run that waits stops at once.
     seen(at.button(key=f"stop_{run.id}").click().run())
     assert [run.state for run in store.runs()] == ["stopped"]
@@ -283,7 +297,10 @@ def test_a_run_in_training_shows_how_far_it_is(store: Store) -> None:
     at = page(run=run_id)
     assert points(at) == {"hard labels": 4, "distilled, T = 4": 4}
     step, steps = (sorted({point["step"] for point in presets.record("all-images")["points"]})[place] for place in (3, -1))
-    assert at.get("progress")[0].proto.text.startswith(f"step {step:,} of {steps:,}, about ")
+    told_of = told(at)["runs"][0]
+    assert told_of["live"] and (told_of["state"]["step"], told_of["state"]["steps"]) == (step, steps)
+    assert told_of["state"]["left"] > 0
+    assert told_of["points"][-1][0] == store.points(run_id)[-1]["id"]  # the stream goes on after it
     seen(at.button(key=f"stop_{run_id}").click().run())
     run = store.run(run_id)
     assert run is not None and run.stop_requested and run.state == "running"
@@ -407,11 +424,33 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(monkeypatch: pytest.Monke
     assert "KDVIZ_STORE" in at.error[0].value
 
 
-def test_replay_shows_the_record_again_from_its_beginning() -> None:
-    at = page()
-    seen(at.button(key="replay").click().run())
-    assert all(count < evaluations(FIRST) for count in points(at).values())
-    assert at.get("progress")
+def test_a_run_pauses_slows_down_and_goes_on(store: Store) -> None:
+    run_id = claimed(store, RunSpec(), evaluations=4)
+    at = page(run=run_id)
+    i18n.use("en")
+    seen(at.segmented_control(key=f"pace_{run_id}").select(1 / 16).run())
+    assert store.renew(run_id, 1).pace == 1 / 16
+    seen(at.button(key=f"pause_{run_id}").click().run())
+    assert store.renew(run_id, 1).pause and at.button(key=f"pause_{run_id}").disabled
+    store.finish(run_id, 1, "paused", presets.record("all-images")["result"])
+    seen(at.run())
+    assert told(at)["runs"][0]["state"]["state"] == "paused" and told(at)["runs"][0]["live"]
+    assert verdict(presets.record("all-images")["result"]) not in said(at)  # what was found so far is no result yet
+    assert at.button(key="start").disabled
+    seen(at.button(key=f"resume_{run_id}").click().run())
+    run = store.run(run_id)
+    assert run is not None and (run.state, run.pause_requested, run.result) == ("queued", False, None)
+    # One that waits pauses at once, and one that is paused stops at once.
+    seen(at.button(key=f"pause_{run_id}").click().run())
+    seen(at.button(key=f"stop_{run_id}").click().run())
+    assert [run.state for run in store.runs()] == ["stopped"]
+
+
+def test_another_reader_s_pace_is_shown(store: Store) -> None:
+    run_id = claimed(store, RunSpec(), evaluations=4)
+    at = page(run=run_id)
+    store.set_pace(run_id, 0.25)
+    assert seen(at.run()).segmented_control(key=f"pace_{run_id}").value == 0.25
 
 
 # Sweeps.
@@ -472,11 +511,11 @@ def test_the_table_of_a_sweep_says_what_the_result_says() -> None:
 
 def test_a_sweep_is_replayed() -> None:
     at = choose(page(), SWEEP)
-    seen(at.button(key="replay").click().run())
-    assert at.get("progress")
-    assert cells(at) != differences(presets.record(SWEEP)["result"], 8)
+    at.session_state["live_clock"] = {"at": {"run": "record", "seconds": presets.record(SWEEP)["points"][-1]["seconds"] / 2}}
+    seen(at.run())
+    assert cells(at) and cells(at) != differences(presets.record(SWEEP)["result"], 8)
     assert "cells have points" in said(at)
-    assert "95% interval" not in said(at)
+    assert not cells(at, weight=800)  # no verdict of a cell before the end
 
 
 def test_start_queues_the_sweep(store: Store) -> None:
@@ -514,7 +553,7 @@ def test_a_sweep_in_training_shows_the_cells_there_are(language: str, store: Sto
     assert translated(language, counted, filled=1, cells=4) in said(at)
     assert not at.dataframe
     assert not cells(at, weight=800)
-    assert at.get("progress")
+    assert told(at)["runs"][0]["live"]
     store.write(run_id, 1, judged([5, 6, 7]), 20, 900)
     seen(at.run())
     assert cells(at) == {(0, 0): "+2.0", (1, 0): "+4.0", (0, 1): "+2.0", (1, 1): "+4.0"}

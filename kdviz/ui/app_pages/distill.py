@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from kdviz import data, engine, pace, presets
@@ -33,7 +31,6 @@ def choose(preset: str) -> None:
     state["distill_preset"] = preset
     spec_form.fill(presets.PRESETS[preset].spec)
     state["distill_run"] = None
-    state["record_replay"] = None
 
 
 def open_run(run_id: str) -> None:
@@ -129,10 +126,6 @@ with st.container(horizontal=True, vertical_alignment="center"):
             _("Start"), icon=":material/play_arrow:", type="primary", on_click=start, key="start",
             disabled=isinstance(asked, UserError) or running,
         )  # fmt: skip
-        if opened is None:
-            st.button(
-                _("Replay"), icon=":material/replay:", key="replay", on_click=lambda: state.update(record_replay=time.time())
-            )
         if not isinstance(asked, UserError):
             seconds = pace.seconds(asked, store.fact)
             students = len(asked.students)
@@ -160,7 +153,7 @@ with st.expander(_("Settings"), icon=":material/tune:", key="settings"):
 if opened is not None:
     run_view.live(store, opened, run_list.overlaid())
 else:
-    run_view.recorded(shown.record(chosen.name), "record")
+    run_view.recorded(shown.record(chosen.name))
 
 st.subheader(_("Earlier runs"), anchor=False)
 run_list.show(store, opened, open_run, RunSpec)

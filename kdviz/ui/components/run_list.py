@@ -16,6 +16,7 @@ FIRST = 8
 STATES = {
     "queued": N_("waiting"),
     "running": N_("training"),
+    "paused": N_("paused"),
     "done": N_("done"),
     "stopped": N_("stopped"),
     "failed": N_("failed"),

@@ -1,60 +1,42 @@
-"""A run on the page: its progress, its curves, its verdict, its table. Live while it trains.
-
-The polling of a live run stands here and nowhere else, so that a stream can take its place.
-"""
+"""A run on the page: what can be done with it, its curves, its verdict, its table. Live while it trains."""
 
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from kdviz import data, engine, figures, i18n, stats, strategy, teachers
+from kdviz import data, figures, i18n, stats, strategy, teachers
 from kdviz.errors import UserError
 from kdviz.figures import curves, grid
 from kdviz.i18n import _
 from kdviz.spec import RunSpec, TeacherSpec
-from kdviz.store import Run, Store, shown_error
+from kdviz.store import PACES, Run, Store, shown_error
 from kdviz.ui import language, shown
-from kdviz.ui.components import sweep_view
+from kdviz.ui.components import live_curves, sweep_view
 
-POLL_SECONDS = 0.2
-SWEEP_POLL_SECONDS = 0.7  # a map and its panels take the browser 0.3 s to draw, on a core that the training could use
-REPLAY_SPEED = 2.0
+ACTIVE = {"queued", "running"}
 
 
 def live(store: Store, run_id: str, overlaid: Sequence[str] = ()) -> None:
-    """Show a run of the store, again and again until it is over."""
+    """Show a run of the store. While it trains, the browser hears of its points by itself; the page is rerun at its end."""
     run = store.run(run_id)
-    if run is not None and not run.over:
-        seconds = SWEEP_POLL_SECONDS if grid.is_sweep(run.spec) else POLL_SECONDS
-        language.fragment(seconds)(_poll)(store, run_id, overlaid)
-    elif run is not None:
-        _stored(store, run, overlaid)
-
-
-def _poll(store: Store, run_id: str, overlaid: Sequence[str]) -> None:
-    run = store.run(run_id)
-    if run is None or run.over:
-        st.rerun()
-    _stored(store, run, overlaid)
-
-
-def _stored(store: Store, run: Run, overlaid: Sequence[str]) -> None:
+    if run is None:
+        return
+    _handles(store, run)
+    others = [other for each in overlaid if each != run.id and (other := store.run(each)) is not None]
     view = shown.stored(store, run)
-    _progress(store, run, view.points)
-    others = [other for run_id in overlaid if run_id != run.id and (other := store.run(run_id)) is not None]
-    _curves(view, [shown.stored(store, other) for other in others])
-    if view.result is not None:
+    _curves(store, view, [shown.stored(store, other) for other in others])
+    if view.result is not None and run.over:
         result(view)
 
 
-def recorded(view: shown.Shown, key: str) -> None:
-    """Show a recorded run, all of it, or again as it went after a click on Replay."""
+def recorded(view: shown.Shown) -> None:
+    """Show a recorded run."""
     made = view.made or {}
     st.caption(
         _(
@@ -65,27 +47,12 @@ def recorded(view: shown.Shown, key: str) -> None:
             cores=made["cores"],
         )
     )
-    began = st.session_state.get(f"{key}_replay")
-    if began is None:
-        _curves(view)
-        result(view)
-        return
-
-    @language.fragment(SWEEP_POLL_SECONDS if grid.is_sweep(view.spec) else POLL_SECONDS)
-    def replay() -> None:
-        seconds = (time.time() - began) * REPLAY_SPEED
-        last = max(point["seconds"] for point in view.points)
-        if seconds > last:
-            st.session_state[f"{key}_replay"] = None
-            st.rerun()
-        st.progress(min(1.0, seconds / last), _("replay at {speed} times the speed", speed=f"{REPLAY_SPEED:g}"))
-        _curves(shown.Shown(view.spec, [p for p in view.points if p["seconds"] <= seconds], None))
-
-    replay()
+    _curves(None, view)
+    result(view)
 
 
-def _progress(store: Store, run: Run, points: Sequence[Mapping[str, Any]]) -> None:
-    """Say how far a run is, with Stop beside it; for one that is over, how it ended."""
+def _handles(store: Store, run: Run) -> None:
+    """Show what can be done with a run: stop, pause and slow down one that trains; for one that is over, say how it ended."""
     if run.state == "failed":
         reason = shown_error(run.error) if run.error else ""
         st.error(_("This run failed: {reason}. Its points are kept.", reason=reason.rstrip(".")), icon=":material/error:")
@@ -104,35 +71,31 @@ def _progress(store: Store, run: Run, points: Sequence[Mapping[str, Any]]) -> No
     if run.state == "done":
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        if run.state == "queued":
-            ready = engine.state(store) == "ready"
-            text = _("waiting for a free worker") if ready else _("the engine is starting; training begins in a few seconds")
-            st.progress(0.0, text)
+        if run.state == "paused":
+            _resume(store, run)
         else:
-            share, teaching = run.step / run.steps if run.steps else 0.0, isinstance(run.spec, TeacherSpec)
-            fields = dict(step=f"{run.step:,}", steps=f"{run.steps:,}")
-            if share == 0:
-                text = _("loading the images") if teaching else _("loading the images and the teacher's answers")
-            elif (left := _trained(run, points) * (1 / share - 1)) < 120:
-                text = _("step {step} of {steps}, about {seconds} s left", seconds=f"{left:.0f}", **fields)
-            else:
-                text = _("step {step} of {steps}, about {minutes} minutes left", minutes=f"{left / 60:.0f}", **fields)
-            st.progress(share, text)
+            st.button(
+                _("Pause"), icon=":material/pause:", key=f"pause_{run.id}", on_click=store.request_pause, args=(run.id,),
+                disabled=run.pause_requested or run.stop_requested,
+            )  # fmt: skip
         st.button(
-            _("Stop"),
-            icon=":material/stop:",
-            key=f"stop_{run.id}",
-            on_click=store.request_stop,
-            args=(run.id,),
+            _("Stop"), icon=":material/stop:", key=f"stop_{run.id}", on_click=store.request_stop, args=(run.id,),
             disabled=run.stop_requested,
-        )
+        )  # fmt: skip
+        key = f"pace_{run.id}"
+        st.session_state[key] = run.pace  # another reader may have changed it
+
+        def slow() -> None:
+            store.set_pace(run.id, st.session_state[key])
+
+        st.segmented_control(
+            _("Pace"), PACES, key=key, required=True, on_change=slow, label_visibility="collapsed", width="content",
+            format_func=_pace, help=_("slow motion: the run waits between its steps; its numbers are the same"),
+        )  # fmt: skip
 
 
-def _trained(run: Run, points: Sequence[Mapping[str, Any]]) -> float:
-    """Return the seconds a run has trained, without the time for which it was stopped where a point was written since."""
-    if points:
-        return float(points[-1]["seconds"]) + time.time() - float(points[-1]["written"])
-    return time.time() - (run.started or 0.0)
+def _pace(pace: float) -> str:
+    return _("full speed") if pace == 1 else f"1/{1 / pace:.0f} ×"
 
 
 def _resume(store: Store, run: Run) -> None:
@@ -142,23 +105,31 @@ def _resume(store: Store, run: Run) -> None:
     )  # fmt: skip
 
 
-def _curves(view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
-    """Draw what a run has computed so far: a sweep as its grid, other runs as curves."""
+def _curves(store: Store | None, view: shown.Shown, others: Sequence[shown.Shown] = ()) -> None:
+    """Draw what a run has computed so far: a sweep as its grid, other runs as curves. store: None for a record."""
+    teaching = isinstance(view.spec, TeacherSpec)
+    teacher = None if teaching else (view.result or {}).get("teacher") or _teacher(view)
     if grid.is_sweep(view.spec):
-        teacher = (view.result or {}).get("teacher") or _teacher(view)
-        sweep_view.show(view, teacher["accuracy"] if teacher else None)
+        language.fragment()(_sweep)(store, view, teacher["accuracy"] if teacher else None)
         return
     others = [other for other in others if not grid.is_sweep(other.spec)]
     theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
-    drawn = curves.curves(view.spec, view.points)
-    for other in others:
-        assert other.run is not None
-        drawn += curves.curves(other.spec, other.points, prefix=f"{shown.name(other.run)}: ", faint=True)
     epochs = max(_epochs(one) for one in [view, *others])
-    teaching = isinstance(view.spec, TeacherSpec)
-    teacher = None if teaching else (view.result or {}).get("teacher") or _teacher(view)
-    drawing = curves.learning(drawn, teacher["accuracy"] if teacher else None, epochs, theme)
-    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="run_curves")
+    known = {name: teacher[name] for name in ("accuracy", "errors")} if teacher else None
+    live_curves.show(store, view, others, live_curves.Facts(epochs, known), theme)
+
+
+def _sweep(store: Store | None, view: shown.Shown, teacher_accuracy: float | None) -> None:
+    """Draw a sweep as it is now. As a fragment, it is rerun where the browser has heard of something new."""
+    if store is not None and view.run is not None:
+        run = store.run(view.run.id)
+        if run is None or (run.state != view.run.state and {run.state, view.run.state} != ACTIVE) or run.pace != view.run.pace:
+            st.rerun()  # the whole page: its buttons, its verdict
+        view = shown.stored(store, run)
+    until = live_curves.clock(store, view)
+    if until is not None:
+        view = replace(view, points=[point for point in view.points if point["seconds"] <= until], result=None)
+    sweep_view.show(view, teacher_accuracy, replayed=until is not None)
 
 
 def _epochs(view: shown.Shown) -> int:
@@ -170,7 +141,7 @@ def _epochs(view: shown.Shown) -> int:
 
 
 def _teacher(view: shown.Shown) -> dict[str, float] | None:
-    """Return the teacher's accuracy on the images that judge, before the run has said it, or None if it is not known yet."""
+    """Return the teacher's accuracy and errors on the images that judge, or None if they are not known yet."""
     assert isinstance(view.spec, RunSpec)
     try:
         opened = data.load(view.spec.dataset)
@@ -181,14 +152,18 @@ def _teacher(view: shown.Shown) -> dict[str, float] | None:
     if logits is None:
         return None
     split: data.Split = "validation" if view.spec.evaluate_on == "validation" else "test"
-    return {"accuracy": _accuracy(card.sha256, opened.sha256, split, logits, opened)}
+    errors, images = _errors(card.sha256, opened.sha256, split, logits, opened)
+    return {"accuracy": 1 - errors / images, "errors": errors}
 
 
 @st.cache_data(max_entries=64)
-def _accuracy(weights_sha256: str, data_sha256: str, split: data.Split, _logits: np.ndarray, _opened: data.Dataset) -> float:
+def _errors(
+    weights_sha256: str, data_sha256: str, split: data.Split, _logits: np.ndarray, _opened: data.Dataset
+) -> tuple[int, int]:
     # The two hashes are the key of the cache; the underscored arguments are what they stand for.
     where = _opened.slice(split)
-    return float((_logits[where].argmax(-1) == _opened.labels[where]).mean())
+    wrong = _logits[where].argmax(-1) != _opened.labels[where]
+    return int(wrong.sum()), len(wrong)
 
 
 def result(view: shown.Shown) -> None:

@@ -15,8 +15,8 @@ from kdviz.spec import RunSpec
 from kdviz.ui import shown
 
 
-def show(view: shown.Shown, teacher_accuracy: float | None) -> None:
-    """Draw a sweep as far as it has come."""
+def show(view: shown.Shown, teacher_accuracy: float | None, replayed: bool = False) -> None:
+    """Draw a sweep as far as it has come. replayed: the points are those of an earlier moment of a run that is over."""
     assert isinstance(view.spec, RunSpec)
     theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
     _across, _down, others = grid.axes(view.spec)
@@ -31,7 +31,7 @@ def show(view: shown.Shown, teacher_accuracy: float | None) -> None:
     heat = drawing.heat_map(seen.columns, seen.rows, seen.cells, theme, final)
     st.plotly_chart(heat.figure, alt=heat.alt, config=figures.CONFIG, key="sweep_map")
     filled = sum(cell.difference is not None for cell in seen.cells)
-    if not final and not (view.run and view.run.over):
+    if not final and (replayed or not (view.run and view.run.over)):
         st.caption(
             _(
                 "{filled} of {cells} cells have points; the last evaluation of each is shown. Intervals follow at the end.",
