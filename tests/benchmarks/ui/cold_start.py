@@ -106,20 +106,18 @@ def _title(browser: Browser, url: str) -> float:
 
 def _title_and_dial(browser: Browser, url: str) -> tuple[float, float]:
     with _visit(browser, url, SEEN + finger.DIAL) as page:
-        page.wait_for_function("() => window.theDial()")
-        before = page.evaluate("() => { window.theDial().focus(); return window.shownByDial() }")
+        page.wait_for_function("() => window.drawn()")
         page.evaluate(
-            """before => {
+            """() => {
+              const before = window.drawn()
               const look = () => {
-                if (window.shownByDial() !== before) { window.inNextFrame("dial"); return }
-                requestAnimationFrame(look)
+                if (window.drawn() !== before) window.inNextFrame("dial")
+                else requestAnimationFrame(look)
               }
               look()
-            }""",
-            before,
+            }"""
         )
-        while not page.evaluate("() => window.seen.dial"):
-            page.evaluate("() => window.theDial()?.focus()")
+        while not page.evaluate("() => { window.theDial()?.focus(); return window.seen.dial }"):
             page.keyboard.press("ArrowRight")
         return _when(page, "title"), _when(page, "dial")
 
