@@ -45,14 +45,15 @@ def address(name: str) -> str:
     return f"{base()}/{UNDER}/{_digest(name)}/{name}"
 
 
-def component(name: str, script: str, html: str, css: str) -> Any:
+def component(name: str, script: str, html: str, css: str, isolate_styles: bool = True) -> Any:
     """Declare a component (of Streamlit's second kind) whose JavaScript is a script of `kdviz/ui/browser`.
 
     name: among all components; script: a module whose default export is the component's renderer. Returns Streamlit's mount
     function, of which a wrapper for the page is made. The stub keeps a page's calls in order, and calls what the renderer
-    returned (its clean-up) when the component goes.
+    returned (its clean-up) when the component goes. isolate_styles: False where a library in it styles the page.
     """
-    mounted = st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=_STUB % json.dumps(address(script)))
+    stub = _STUB % json.dumps(address(script))
+    mounted = st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=stub, isolate_styles=isolate_styles)
 
     # Every list and dictionary in a dictionary is looked at, whether it be a table, with the help of pandas and pyarrow: 0.3 s
     # and 80 MB for the first, while nothing of a tuple is. So the data travels as the only item of one; the stub takes it out.

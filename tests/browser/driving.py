@@ -66,14 +66,10 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(folder: Path, ready: Callable[[str], bool] | None = None, **settings: str) -> Iterator[Served]:
-    """Start kdviz with all it writes under a folder and an empty KDVIZ_DATA, without a network, and end it and its engine.
-
-    ready: asked of the address until the server is ready, by default whether it says so; settings: more of the environment.
-    """
-    ready = ready or _healthy
+def serve(folder: Path) -> Iterator[Served]:
+    """Start kdviz with all it writes under a folder and an empty KDVIZ_DATA, without a network, and end it and its engine."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, log, store_url = free_port(), folder / "server.log", f"sqlite:///{folder / 'kdviz.sqlite'}"
+    port, log, store_url = _free_port(), folder / "server.log", f"sqlite:///{folder / 'kdviz.sqlite'}"
     nowhere = "http://127.0.0.1:9"  # a proxy that is not there: whatever asks the network gets no answer, on every machine
     environment = {
         **os.environ,
@@ -82,14 +78,13 @@ def serve(folder: Path, ready: Callable[[str], bool] | None = None, **settings: 
         **{f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA", "STATE")},
         **dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), nowhere),
         "no_proxy": "localhost,127.0.0.1",
-        **settings,
     }
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless", "true"]
     with log.open("wb") as words:
         server = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=words, stderr=words)
     served = Served(f"http://localhost:{port}", server.pid, store_url, log)
     try:
-        until(lambda: server.poll() is not None or ready(served.url), "the server answers")
+        until(lambda: server.poll() is not None or _healthy(served.url), "the server answers")
         assert server.poll() is None, log.read_text("utf-8")
         yield served
     finally:
@@ -102,7 +97,7 @@ def serve(folder: Path, ready: Callable[[str], bool] | None = None, **settings: 
         _end_engine(served.store)
 
 
-def free_port() -> int:
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -114,14 +109,6 @@ def _healthy(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def listens(url: str) -> bool:
-    """Return whether anything listens at the port of an address."""
-    parts = urlsplit(url)
-    with contextlib.suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 80), 1):
-        return True
-    return False
 
 
 def _end_engine(store: Store) -> None:

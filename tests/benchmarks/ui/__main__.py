@@ -10,7 +10,7 @@ import time
 from tests.benchmarks.ui import report
 from tests.browser import driving
 
-MEASURES = ("cold_start", "memory", "dial", "live_lag", "crowd", "moving")
+MEASURES = ("cold_start", "memory", "dial", "live_lag", "crowd")
 
 
 def main(arguments: list[str] | None = None) -> int:

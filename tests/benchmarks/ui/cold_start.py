@@ -1,20 +1,23 @@
 """A cold start beside that of a bare Streamlit page, alternately: when the title is painted, and when the dial answers.
 
 Each start is a server process that was not there before and a browser context with nothing in its cache; the browser itself runs
-already. All times count from the start of the process. The page is asked for as soon as the port listens. A script in the page
-looks at it before every frame: the title is painted in the first frame that has its text, the dial answers in the first frame
-whose output differs from what it was before the first key press. The key is pressed again and again from the moment the dial is
-there, since one that comes before its script is lost. Both are held against the bare page's median title of the same run.
+already. All times count from the start of the process. The page is asked for as soon as the server says that it is healthy, which
+it is asked every 50 ms. A script in the page looks at it before every frame: the title is painted in the first frame that has its
+text, the dial answers in the first frame that shows another T than before the first key press. The key is pressed again and again
+from the moment the dial is there, since one that comes before its script is lost. Both are held against the bare page's median
+title of the same run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +56,7 @@ def measure(chromium: str) -> list[Row]:
             with _bare(script) as (url, began):
                 bare.append(_title(browser, url) - began)
             began = time.time()
-            with driving.serve(Path(folder) / str(number), ready=driving.listens) as served:
+            with driving.serve(Path(folder) / str(number)) as served:
                 title, dial = _title_and_dial(browser, served.url)
             titles.append(title - began)
             dials.append(dial - began)
@@ -70,7 +73,9 @@ def measure(chromium: str) -> list[Row]:
 @contextlib.contextmanager
 def _bare(script: Path) -> Iterator[tuple[str, float]]:
     """Yield the address of a server of the bare page and when its process was started."""
-    port = driving.free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     options = ["--server.port", str(port), "--server.headless", "true", "--server.address", "localhost"]
     command = [sys.executable, "-m", "streamlit", "run", str(script), *options, "--browser.gatherUsageStats", "false"]
     began = time.time()
@@ -79,11 +84,19 @@ def _bare(script: Path) -> Iterator[tuple[str, float]]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        driving.until(lambda: driving.listens(f"http://localhost:{port}"), "the bare page's server listens")
+        driving.until(lambda: _healthy(f"http://localhost:{port}"), "the bare page's server answers")
         yield f"http://localhost:{port}", began
     finally:
         server.terminate()
         server.wait(10)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_stcore/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -110,7 +110,7 @@ class Viewer:
         received = await self.socket.recv()
         assert isinstance(received, bytes)
         self.bytes += len(received)
-        message = ForwardMsg.FromString(received)
+        message: ForwardMsg = ForwardMsg.FromString(received)
         kind = message.WhichOneof("type")
         place = tuple(message.metadata.delta_path)
         if kind == "ref_hash":
