@@ -38,7 +38,7 @@ from tests.sources import ROOT
 
 VIEWERS, SECONDS, PAUSE = 60, 40, 15
 TURNED = (0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 20.0)
-TRAINED = RunSpec(student=("mlp-256-256",), epochs=1000)
+TRAINED = RunSpec(epochs=1000)
 
 PAINTED = """
 () => {
@@ -100,12 +100,16 @@ def _play(served: Served, viewers: int, run_id: str) -> tuple[dict[str, Any], fl
     """Let a crowd view a run, or Soft targets, and return what it saw and the server's processor time in per cent of a core."""
     command = [sys.executable, "-m", "tests.benchmarks.ui.crowd", served.url, "--viewers", str(viewers), "--run", run_id]
     server = psutil.Process(served.pid)
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as crowd:
+    crowd = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
         assert crowd.stdout is not None
         assert crowd.stdout.readline() == "all there\n", "every viewer has its page"
         began, spent = time.monotonic(), sum(server.cpu_times()[:2])
         seen = json.loads(crowd.stdout.readline())
         share = 100 * (sum(server.cpu_times()[:2]) - spent) / (time.monotonic() - began)
+    finally:
+        crowd.kill()
+        crowd.communicate()
     return seen, share
 
 
