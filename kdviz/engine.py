@@ -3,18 +3,16 @@
 Dask runs the workers, in processes of their own, always by address: on this machine over TLS on the loopback, with
 certificates made at each start and kept in memory alone, or on the cluster of KDVIZ_SCHEDULER. Dask gets one task for each
 free slot, keyed by run and attempt; the queue, the leases and all results are the store's, so that this process and any
-worker may die at any moment. One engine per store: it holds a lock file, and an app that finds a living engine adopts it.
+worker may die at any moment. One engine per store: it holds a lock file, and an app that finds a living engine adopts it
+(kdviz.keeper).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from kdviz import pace, settings
+from kdviz import keeper, pace, settings
 from kdviz.errors import UserError
 from kdviz.i18n import N_
 from kdviz.store import Store, open_store
@@ -46,14 +44,6 @@ class EngineRunning(UserError):
     """Another engine already serves this store."""
 
 
-def _file(store_url: str, ending: str) -> Path:
-    """Return the path of this store's lock, log or sign of life."""
-    return settings.state_folder() / f"engine-{hashlib.sha256(store_url.encode()).hexdigest()[:10]}.{ending}"
-
-
-# The engine's own process.
-
-
 def serve(for_app: bool = False) -> None:
     """Serve the store until told to end (SIGTERM, SIGINT); for_app: or until no app was seen for a minute and nothing runs.
 
@@ -62,7 +52,7 @@ def serve(for_app: bool = False) -> None:
     url = settings.store_url()
     settings.workers()
     settings.scheduler()  # a wrong value is said before anything is made
-    lock = FileLock(_file(url, "lock"))
+    lock = FileLock(keeper.file(url, "lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -75,7 +65,7 @@ def serve(for_app: bool = False) -> None:
         for sign in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sign, lambda *_arguments: ended.set())
         with _workers() as (client, workers):
-            Dispatcher(store, client, workers).run(ended, _file(url, "alive") if for_app else None)
+            Dispatcher(store, client, workers).run(ended, keeper.file(url, "alive") if for_app else None)
 
 
 @contextlib.contextmanager
@@ -226,60 +216,9 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-# The app's side: is there an engine, and if not, start one. No Dask here.
-
-
 def state(store: Store) -> str:
     """Return `ready`, `starting` or `absent`."""
     said = store.fact(STATE)
     if said is None or time.time() - said["seen"] > SILENT_SECONDS:
         return "absent"
     return "ready" if said["ready"] is not None else "starting"
-
-
-class Keeper(threading.Thread):
-    """Keeps an engine alive while the app lives: adopts one that is there, starts one where none is, again if it dies."""
-
-    def __init__(self, store_url: str) -> None:
-        super().__init__(name="engine-keeper", daemon=True)
-        self.url = store_url
-        self.wanted = threading.Event()
-        self.ended = threading.Event()
-        self.child: subprocess.Popen[bytes] | None = None
-
-    def run(self) -> None:
-        alive = _file(self.url, "alive")
-        store = open_store(self.url)
-        while not self.wanted.wait(1.0):
-            # Runs that an earlier server left behind do not wait for a visitor.
-            if self.ended.is_set() or any(not run.over for run in store.runs(limit=20)):
-                break
-        while not self.ended.is_set():
-            try:
-                alive.touch()
-                running = self.child is not None and self.child.poll() is None
-                if not running and not _locked(_file(self.url, "lock")):
-                    self.child = self._start()
-            except Exception:
-                log.exception("the engine could not be started; trying again")
-            self.ended.wait(2.0)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        """Start an engine in a session of its own, so that it outlives this server; its words go to a log file."""
-        with _file(self.url, "log").open("ab") as words:
-            return subprocess.Popen(
-                [sys.executable, "-m", "kdviz", "engine", "--for-app"],
-                stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True,
-                cwd=Path(__file__).resolve().parent.parent,
-                env={**os.environ, "KDVIZ_STORE": self.url},
-            )  # fmt: skip
-
-
-def _locked(path: Path) -> bool:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from kdviz.errors import UserError
 from kdviz.i18n import _
-from kdviz.store import Store, shown_error
 from kdviz.teachers import Card
 from kdviz.ui import language, server
+
+if TYPE_CHECKING:
+    from kdviz.store import Store
 
 PATIENCE_SECONDS = 2.0
 """How long a page waits for the answer before it says so. Warm, it is there after a tenth of a second."""
@@ -57,6 +60,8 @@ def see(card: Card, pixels: np.ndarray) -> Answer | None:
             return None
         time.sleep(0.01)
     if question is None or question.answer is None:
+        from kdviz.store import shown_error  # SQLAlchemy, which a page that asks nothing does without
+
         reason = shown_error(question.error) if question is not None and question.error else ""
         st.error(_("The teacher could not answer: {reason}", reason=reason))
         return None

@@ -50,11 +50,17 @@ def component(name: str, script: str, html: str, css: str, isolate_styles: bool 
 
     name: among all components; script: a module whose default export is the component's renderer. Returns Streamlit's mount
     function, of which a wrapper for the page is made. The stub keeps a page's calls in order, and calls what the renderer
-    returned (its clean-up) when the component goes. isolate_styles: False where a
-    library in it styles the page.
+    returned (its clean-up) when the component goes. isolate_styles: False where a library in it styles the page.
     """
     stub = _STUB % json.dumps(address(script))
-    return st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=stub, isolate_styles=isolate_styles)
+    mounted = st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=stub, isolate_styles=isolate_styles)
+
+    # Every list and dictionary in a dictionary is looked at, whether it be a table, with the help of pandas and pyarrow: 0.3 s
+    # and 80 MB for the first, while nothing of a tuple is. So the data travels as the only item of one; the stub takes it out.
+    def mount(*, data: Any = None, **arguments: Any) -> Any:
+        return mounted(data=(data,), **arguments)
+
+    return mount
 
 
 _STUB = """
@@ -65,7 +71,9 @@ export default function (component) {
   const { parentElement } = component
   const turn = {}
   last.set(parentElement, turn)
-  const cleanUp = loaded.then(module => (last.get(parentElement) === turn ? module.default(component) : undefined))
+  const cleanUp = loaded.then(module => {
+    if (last.get(parentElement) === turn) return module.default({ ...component, data: component.data[0] })
+  })
   return () => {
     if (last.get(parentElement) === turn) last.delete(parentElement)
     cleanUp.then(f => f?.())

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import inspect
 import logging
+import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kdviz import settings
-from kdviz.engine import Keeper
 from kdviz.errors import UserError
-from kdviz.store import Store, open_store
+from kdviz.keeper import Keeper
+
+if TYPE_CHECKING:
+    from kdviz.store import Store
 
 log = logging.getLogger("kdviz")
+
+FIRST_PAGE = (
+    "streamlit.emojis",
+    "array_api_compat.numpy",
+    "PIL.PngImagePlugin",
+    "kdviz.ui.subject",
+    "kdviz.ui.components.gallery",
+)
+"""What the first page needs. Imported while the browser still reads Streamlit's own scripts, nobody waits for it."""
 
 _keeper: Keeper | None = None
 
 
 def store() -> Store:
     """Return the store that the environment names. Raises a UserError where it cannot be opened."""
+    from kdviz.store import open_store  # SQLAlchemy, which the first page does without
+
     return open_store(settings.store_url())
 
 
@@ -33,6 +49,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
         _keeper.start()
     except UserError as error:
         log.error("kdviz: %s", error)
+    threading.Thread(target=_read_ahead, name="read-ahead", daemon=True).start()
     yield
     if _keeper is not None:
         _keeper.ended.set()
@@ -42,3 +59,10 @@ def painted() -> None:
     """Say that a page has been painted: from now on an engine is wanted."""
     if _keeper is not None:
         _keeper.wanted.set()
+
+
+def _read_ahead() -> None:
+    for name in FIRST_PAGE:
+        importlib.import_module(name)
+    # With its first element Streamlit asks who called it; inspect then looks at every module there is, and remembers them.
+    inspect.stack()

@@ -113,6 +113,7 @@ def gallery(label: str, thumbnails: Sequence[Thumbnail], chosen: int | None, key
 
     _mount(
         key=key,
-        data={"label": label, "chosen": chosen, "items": [asdict(thumbnail) for thumbnail in thumbnails]},
+        # A tuple: to see whether a list is a table, Streamlit imports pandas (kdviz.ui.served).
+        data={"label": label, "chosen": chosen, "items": tuple(asdict(thumbnail) for thumbnail in thumbnails)},
         on_picked_change=picked,
     )

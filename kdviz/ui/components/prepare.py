@@ -8,7 +8,6 @@ from kdviz import data
 from kdviz.data.prepare import to_download
 from kdviz.errors import UserError
 from kdviz.i18n import N_, _
-from kdviz.store import shown_error
 from kdviz.ui import language, server
 
 LOOK_SECONDS = 0.5
@@ -39,6 +38,8 @@ def button(dataset: str) -> None:
         _progress(key)
         return
     if question is not None and question.state == "failed" and question.error:
+        from kdviz.store import shown_error  # SQLAlchemy, which the first page does without
+
         st.error(shown_error(question.error))
     if question is not None and question.state == "stopped":
         st.info(_("The preparation of {dataset} was cancelled.", dataset=data.title(dataset)))
