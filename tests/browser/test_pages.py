@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from kdviz.ui.components.temperature import SCALE
+from kdviz.ui.galleries import SCALE
 from tests.browser.conftest import Open
 from tests.browser.driving import Served, counts, evaluations, settled, visit
 

@@ -1,4 +1,5 @@
-// Numbers as a person reads them: kdviz/figures/numbers.py once more, and the same to the last digit.
+// Numbers as a person reads them. Those that kdviz/figures/numbers.py writes too are the same to the last digit. A share that is
+// not 0 is never written as 0, nor one below 1 as 1, and none is written as NaN or Infinity.
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" }
 
@@ -18,7 +19,8 @@ export function percent(share, exact = false) {
   return `${fixed(100 * share, 1)}%`
 }
 
-// log: the natural logarithm of the share, from which shares too small for a double are written too.
+// A share with so many digits, below 0.01 as a power of ten: `0.67`, `4.2×10⁻⁴`. log: its natural logarithm, from which one is
+// written that is too small for a double.
 export function power(share, log, digits = 2, exact = false) {
   if (exact && (share === 0 || share === 1)) return String(share)
   if (share > 1 - 0.5 * 10 ** -digits) return `>0.${"9".repeat(digits)}`

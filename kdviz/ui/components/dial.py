@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdviz import i18n
 from kdviz.errors import InvalidValue
 from kdviz.figures import ON_BAR, PALETTE, Kind
 from kdviz.i18n import _
@@ -76,10 +75,8 @@ def dial(
     they ask for the students or have seen enough of them; students: None where they cannot be asked for."""
 
     def turned() -> None:
-        try:
-            on_turn(check_temperature(st.session_state[key].T))
-        except InvalidValue:  # a browser can send anything
-            return
+        if (sent := temperature(st.session_state[key].T)) is not None:
+            on_turn(sent)
 
     _mount(
         key=key,
@@ -89,23 +86,27 @@ def dial(
     )
 
 
+def temperature(sent: object) -> float | None:
+    """Return the temperature that a browser sent, or None where it is anything else: a browser can send anything."""
+    try:
+        return check_temperature(sent) if isinstance(sent, (int, float)) else None
+    except InvalidValue:
+        return None
+
+
 def data(key: str, T: float, image: Image, students: Students | None = None) -> dict[str, Any]:
     """Return what the dial is given: numbers in full, every sentence in the reader's language."""
     low, high = TEMPERATURE_RANGE
     logits = np.asarray(image.logits, dtype=np.float64)
+    telling = float(telling_temperature(logits[None])[0])
     notes = []
     if len(image.shown) < len(image.names):
         notes = [_("The {shown} classes that matter here, of {classes}.", shown=len(image.shown), classes=len(image.names))]
     return {
         "key": key,
-        "lang": i18n.current().replace("_", "-"),
         "subject": image.subject,
         "T": T,
-        "low": low,
-        "high": high,
-        "telling": float(telling_temperature(logits[None])[0]),
-        "steps": SCALE,
-        "leaps": LEAPS,
+        "scale": {"low": low, "high": high, "telling": telling, "steps": SCALE, "leaps": LEAPS},
         "logits": logits.tolist(),
         "names": list(image.names),
         "label": image.label,
@@ -157,9 +158,13 @@ def _strings() -> dict[str, str]:
         "exponentiated": _("exponentiated"),
         "normalised": _("normalised"),
         "entropy": _("entropy"),
+        "entropy_help": _(WORDS["entropy"][1]),
         "kl_one": _("KL from T = 1"),
+        "kl_one_help": _("KL(shares at T ‖ shares at T = 1): how far this temperature has moved them."),
         "kl_uniform": _("KL from uniform"),
-        "kl_truth": _("KL(truth ‖ teacher)"),
+        "kl_uniform_help": _("KL(shares at T ‖ equal shares): how much of an opinion is left; 0 at a very high T."),
+        "kl_truth": _("KL from the truth"),
+        "kl_truth_help": _("KL(true probabilities ‖ shares at T): how far the teacher is from them on this drawing."),
         "in_nats": _("{value} nats", value="{value}"),
         "formula": _("The softmax of one class at T, with this image's numbers"),
         "term": _("The term of {name}", name="{name}"),
