@@ -209,7 +209,7 @@ def test_a_drag_is_drawn_at_once_and_python_hears_of_its_end(server: Served, vis
     sent: list[Any] = []
 
     def listen(socket: WebSocket) -> None:
-        socket.on("framesent", sent.append)
+        socket.on("framesent", lambda frame: sent.append(frame))
 
     page.on("websocket", listen)
     visit(page, f"{server.url}/?image=12&T=1")

@@ -2,7 +2,6 @@
 // lengths and texts in place. Knows no temperature and no formula.
 
 const ON_BAR_FROM = 0.58 // of a panel's width: on a phone a panel is 75 to 100 pixels wide, and a written share takes 50
-const ROOM = 78 // pixels of a panel, at the least
 const MOST = 5 // panels in a line
 const LONGEST_NAME = 18
 
@@ -22,10 +21,10 @@ export function short(name) {
   return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name
 }
 
-// How many panels go into each line: as many as have room, the lines alike.
-export function perLine(panels, names, width) {
+// How many panels go into each line: as many as have room, the lines alike. room: pixels of a panel, at the least.
+export function perLine(panels, names, width, room) {
   const letters = Math.max(...names.map(name => [...short(name)].reduce((sum, c) => sum + (c > "⺀" ? 2 : 1), 0)))
-  const fit = Math.min(MOST, Math.max(1, Math.floor((width - letters * 8.5) / ROOM)))
+  const fit = Math.min(MOST, Math.max(1, Math.floor((width - letters * 8.5) / room)))
   return Math.ceil(panels / Math.ceil(panels / fit))
 }
 

@@ -56,7 +56,7 @@ export class Panels {
   show(data, view, log, width) {
     const names = data.shown.map(index => data.names[index])
     const listed = (view === "steps" ? steps : compared)(data)
-    const columns = perLine(listed.length, names, width)
+    const columns = perLine(listed.length, names, width, view === "steps" ? 110 : 78)  // a logit is written beside its bar
     this.data = data
     this.log = log
     this.listed = listed
@@ -92,7 +92,7 @@ export class Panels {
     const { logits, shown } = this.data
     const ends = [0, ...logits, ...logits.map(z => z / T)]
     const low = Math.min(...ends)
-    const along = value => (0.62 * (value - low)) / (Math.max(...ends) - low || 1)
+    const along = value => (0.6 * (value - low)) / (Math.max(...ends) - low || 1)
     shown.forEach((index, row) => {
       const value = values[index]
       const decimals = Math.abs(value) < 1000 ? 2 : 0
@@ -100,12 +100,12 @@ export class Panels {
     })
   }
 
-  // The largest takes half of the panel; the numbers are written from their logarithms, since they may be too large for a double.
+  // The largest takes less than half of the panel; the numbers are written from their logarithms, since they may be too large for a double.
   drawExponentials(cells, exponents) {
     const top = Math.max(...exponents)
     this.data.shown.forEach((index, row) => {
       const x = exponents[index]
-      set(cells[row], 0, 0.5 * Math.exp(x - top), exponential(x), x, false)
+      set(cells[row], 0, 0.4 * Math.exp(x - top), exponential(x), x, false)
     })
   }
 
