@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kdviz.figures import INK, ON_BAR, PALETTE, Theme, bars, numbers
-from kdviz.figures.bars import LOG_FLOOR, Panel
+from kdviz.figures.bars import Panel
 from kdviz.soft_targets import softmax
 
 NAMES = tuple("0123456789")
@@ -40,10 +40,9 @@ def written(figure: dict[str, Any]) -> list[list[str]]:
     return [[on or beside for on, beside in zip(*pair, strict=True)] for pair in zip(texts[::2], texts[1::2], strict=True)]
 
 
-@pytest.mark.parametrize("log", [False, True])
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_shares_are_a_plotly_figure(theme: Theme, log: bool) -> None:
-    figure = bars.shares(panels(), NAMES, theme, log).figure
+def test_shares_are_a_plotly_figure(theme: Theme) -> None:
+    figure = bars.shares(panels(), NAMES, theme).figure
     go.Figure(figure)  # raises where Plotly's schema is not met
     json.dumps(figure, allow_nan=False)  # and goes to the browser as it is
 
@@ -59,17 +58,10 @@ def test_shares_are_drawn_as_they_are(logits: np.ndarray, T: float) -> None:
 
 @given(arrays(np.float64, 10, elements=st.floats(-40, 40)), st.floats(0.05, 100))
 def test_every_share_is_written_to_a_thousandth(logits: np.ndarray, T: float) -> None:
-    for log in (False, True):
-        for texts, panel in zip(written(bars.shares(panels(T, logits), NAMES, log=log).figure), panels(T, logits), strict=True):
-            for text, share in zip(texts, panel.shares, strict=True):
-                assert read(text) == pytest.approx(share, abs=1.01e-2 if log else 1e-3)
-
-
-def read(text: str) -> float:
-    """Read a written share back: `66.9%`, `<0.1%`, `6×10⁻⁴`, `>0.99`."""
-    plain = text.lstrip("<>").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")).replace("×10", "e")
-    plain = "1e-300" if plain == "10-300" else plain
-    return float(plain.rstrip("%")) / (100 if plain.endswith("%") else 1)
+    for texts, panel in zip(written(bars.shares(panels(T, logits), NAMES).figure), panels(T, logits), strict=True):
+        for text, share in zip(texts, panel.shares, strict=True):
+            value = float(text.lstrip("<>").rstrip("%")) / (100 if text.endswith("%") else 1)
+            assert value == pytest.approx(share, abs=1e-3)
 
 
 def test_classes_keep_their_order_in_every_panel() -> None:
@@ -101,15 +93,6 @@ def test_a_long_title_takes_another_line_and_its_room(title: str, lines: int) ->
     assert layout["margin"]["t"] - plain["margin"]["t"] == layout["height"] - plain["height"] == 22 * (lines - 1)
 
 
-def test_log_scale_says_where_it_begins() -> None:
-    figure = bars.shares(panels(), NAMES, log=True).figure
-    assert figure["layout"]["xaxis2"]["range"][0] == pytest.approx(math.log10(LOG_FLOOR))
-    assert "10⁻⁶" in figure["layout"]["xaxis2"]["ticktext"]
-    # No bar where the share is below the floor, but its own value beside it.
-    assert drawn(figure)[1]["x"][0] == LOG_FLOOR
-    assert written(figure)[1][0] == "2×10⁻¹²"
-
-
 def test_text_alternative_says_the_main_fact() -> None:
     alt = bars.shares(panels(), NAMES).alt
     q = softmax(LOGITS, 4.5)
@@ -122,29 +105,16 @@ def test_two_classes_are_enough() -> None:
     assert "dog 75.0%, then cat 25.0%" in bars.shares(two, ("dog", "cat")).alt
 
 
-def test_logits_reach_left_and_right_of_zero() -> None:
-    drawing = bars.logits(LOGITS, NAMES)
-    go.Figure(drawing.figure)
-    assert drawing.figure["data"][0]["x"] == list(LOGITS)
-    low, high = drawing.figure["layout"]["xaxis"]["range"]
-    assert low < LOGITS.min() < 0 < LOGITS.max() < high
-    assert "highest is that of 3 (10.60), then 5 (3.10); the lowest 0 (−16.20)" in drawing.alt
-
-
 @given(st.floats(0, 1))
 def test_a_share_is_never_rounded_to_nothing_or_all(share: float) -> None:
-    for text in (numbers.percent(share), numbers.power(share), numbers.power(share, 1)):
-        assert text not in ("0", "0.0%", "100%", "100.0%", "1", "1.", "1.0")
-        assert len(text) < 12
+    assert numbers.percent(share) not in ("0", "0.0%", "100%", "100.0%")
 
 
 def test_numbers_as_a_person_reads_them() -> None:
     assert [numbers.percent(share, exact=True) for share in (0.0, 1.0)] == ["0", "100%"]
-    assert [numbers.power(share) for share in (0.2, 0.04, 0.000421, 0.999)] == ["0.20", "0.040", "4.2×10⁻⁴", ">0.99"]
     assert [numbers.ratio(value) for value in (1.84, 13.4, 73.2, 634.0)] == ["1.8", "13", "73", "630"]
     assert [numbers.temperature(value) for value in (4.5, 20.0, 0.05, 3.3333)] == ["4.5", "20", "0.05", "3.333"]
     assert [numbers.nats(value) for value in (0.0, 0.004, 1.158)] == ["0.00", "<0.01", "1.16"]
-    assert numbers.signed(-1.406, 2) == "−1.41"
 
 
 def contrast(one: str, other: str) -> float:

@@ -13,7 +13,7 @@ from kdviz.data import street
 from kdviz.figures import PALETTE, Drawing, Theme, truth
 from kdviz.figures.numbers import percent
 from kdviz.soft_targets import softmax
-from kdviz.ui.components.temperature import SCALE
+from kdviz.ui.galleries import SCALE
 
 SHAPES = np.linspace(0, 1, 11)
 TRUTH = street.posterior(np.full(11, street.CAR), SHAPES)[:, street.TRUCK]

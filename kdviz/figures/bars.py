@@ -1,11 +1,10 @@
-"""Bars of one image: its shares by class, panel beside panel (ground truth, T = 1, T), and the logits they come from.
+"""Bars of one image: its shares by class, panel beside panel.
 
 Pure: numbers in, a Plotly figure and its text alternative out. The classes keep their order in every panel, first on top.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,11 +14,8 @@ from typing import Any
 import numpy as np
 
 from kdviz.figures import INK, ON_BAR, PALETTE, Drawing, Kind, Theme
-from kdviz.figures.numbers import percent, power, signed
+from kdviz.figures.numbers import percent
 from kdviz.i18n import _
-
-LOG_FLOOR = 1e-6
-"""Where the axis of the logarithmic scale begins. A smaller share has no bar; its value is written."""
 
 _TEXT = 17
 _ROW = 30  # pixels of height for each class
@@ -37,7 +33,7 @@ class Panel:
     shares: Sequence[float] | np.ndarray
 
 
-def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "light", log: bool = False) -> Drawing:
+def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "light") -> Drawing:
     """Draw panels side by side, the classes in the same rows, the share of each written on or beside its bar."""
     # Names of one letter stand in every panel; longer ones in the first alone, so that all panels have room on a phone too.
     once = len(panels) > 1 and max(len(name) for name in class_names) > 1
@@ -52,17 +48,15 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
         suffix = "" if number == 0 else str(number + 1)
         left = number * (width + gap)
         values = np.asarray(panel.shares, dtype=float)
-        written = [_written(value, log, exact=panel.kind == "ground_truth") for value in values.tolist()]
-        ends = np.maximum(values, LOG_FLOOR) if log else values
-        along = 1 + np.log10(ends) / -math.log10(LOG_FLOOR) if log else ends  # how far along its axis a bar reaches, 0..1
-        on_bar = along >= _ON_BAR_FROM
+        written = [percent(value, exact=panel.kind == "ground_truth") for value in values.tolist()]
+        on_bar = values >= _ON_BAR_FROM
         axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}", "hoverinfo": "skip", "y": rows}
         traces.append(
             {
                 "type": "bar",
                 "orientation": "h",
                 "name": f"{panel.title}, {panel.subtitle}",
-                "x": ends.tolist(),
+                "x": values.tolist(),
                 "marker": {"color": PALETTE[panel.kind].colour(theme), "line": {"width": 0}},
                 "text": [text if inside else "" for text, inside in zip(written, on_bar, strict=True)],
                 "textposition": "inside",
@@ -77,7 +71,7 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
             {
                 "type": "scatter",
                 "mode": "text",
-                "x": ends.tolist(),
+                "x": values.tolist(),
                 "text": ["" if inside else f" {text}" for text, inside in zip(written, on_bar, strict=True)],
                 "textposition": "middle right",
                 "textfont": {"size": _TEXT, "color": INK[theme]},
@@ -90,14 +84,12 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
             "anchor": f"y{suffix}",
             "fixedrange": True,
             "zeroline": False,
-            "showgrid": log,
+            "showgrid": False,
             "ticks": "",
             "tickfont": {"size": 13, "color": INK[theme]},
-            **(
-                {"type": "log", "range": [np.log10(LOG_FLOOR), 0], "tickvals": [1e-6, 1e-3, 1], "ticktext": ["10⁻⁶", "10⁻³", "1"]}
-                if log
-                else {"type": "linear", "range": [0, 1.0], "tickvals": [0.5, 1], "ticktext": ["50%", "100%"]}
-            ),
+            "range": [0, 1.0],
+            "tickvals": [0.5, 1],
+            "ticktext": ["50%", "100%"],
         }
         layout[f"yaxis{suffix}"] = _class_axis(class_names, f"x{suffix}", theme, named=number == 0 or not once)
         layout["annotations"].append(
@@ -116,53 +108,6 @@ def shares(panels: Sequence[Panel], class_names: Sequence[str], theme: Theme = "
             }
         )
     return Drawing({"data": traces, "layout": layout}, _shares_in_words(panels, class_names))
-
-
-def logits(values: Sequence[float] | np.ndarray, class_names: Sequence[str], theme: Theme = "light") -> Drawing:
-    """Draw the logits of one image, one bar per class, to the left of zero where negative: values (classes,), any real."""
-    numbers = [float(value) for value in values]
-    layout = _layout(len(class_names), top=8)
-    low, high = min(0.0, *numbers), max(0.0, *numbers)
-    room = 0.22 * max(1.0, high - low)  # for the values beside the bars
-    layout["xaxis"] = {
-        "range": [low - room if low < 0 else 0.0, high + room],
-        "fixedrange": True,
-        "zeroline": True,
-        "tickfont": {"size": 13, "color": INK[theme]},
-    }
-    layout["yaxis"] = _class_axis(class_names, "x", theme)
-    trace = {
-        "type": "bar",
-        "orientation": "h",
-        "x": numbers,
-        "y": list(range(len(class_names))),
-        "marker": {"color": PALETTE["teacher"].colour(theme), "line": {"width": 0}},
-        "text": [signed(value, 2) for value in numbers],
-        "textposition": "outside",
-        "textangle": 0,
-        "outsidetextfont": {"size": _TEXT, "color": INK[theme]},
-        "constraintext": "none",
-        "cliponaxis": False,
-        "hoverinfo": "skip",
-    }
-    order = np.argsort(-np.asarray(numbers), kind="stable")
-    alt = _(
-        "Logits by class: the highest is that of {first} ({first_logit}), then {second} ({second_logit}); "
-        "the lowest {last} ({last_logit}).",
-        first=class_names[order[0]],
-        first_logit=signed(numbers[order[0]], 2),
-        second=class_names[order[1]],
-        second_logit=signed(numbers[order[1]], 2),
-        last=class_names[order[-1]],
-        last_logit=signed(numbers[order[-1]], 2),
-    )
-    return Drawing({"data": [trace], "layout": layout}, alt)
-
-
-def _written(share: float, log: bool, exact: bool) -> str:
-    if not log:
-        return percent(share, exact)
-    return power(share, 2 if share >= 0.00995 else 1, exact)
 
 
 def _lines(title: str, most: int) -> list[str]:

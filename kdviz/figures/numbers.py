@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 
 def percent(share: float, exact: bool = False) -> str:
     """Return a share (0..1) in percent with one decimal, `66.9%`; `<0.1%` and `>99.9%` where that would say nothing or all.
@@ -19,25 +17,6 @@ def percent(share: float, exact: bool = False) -> str:
     if share >= 0.9995:
         return ">99.9%"
     return f"{100 * share:.1f}%"
-
-
-def power(share: float, digits: int = 2, exact: bool = False) -> str:
-    """Return a share (0..1) with so many digits, below 0.01 as a power of ten: `0.67`, `4.2×10⁻⁴`. exact: as in `percent`."""
-    if exact and share in (0.0, 1.0):
-        return f"{share:.0f}"
-    if share == 0.0:  # too small for a double
-        return "<10⁻³⁰⁰"
-    if share > 1.0 - 0.5 * 10.0**-digits:
-        return f">0.{'9' * digits}"
-    if share >= 0.00995:
-        return f"{share:#.{digits}g}"
-    mantissa, exponent = f"{share:.{digits - 1}e}".split("e")
-    return f"{mantissa}×10{str(int(exponent)).translate(_SUPERSCRIPT)}"
-
-
-def signed(value: float, decimals: int) -> str:
-    """Return any number with so many decimals and a true minus sign: `−1.41`."""
-    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def temperature(value: float) -> str:

@@ -16,7 +16,14 @@ from kdviz import data, teachers
 from kdviz.i18n import N_
 from kdviz.soft_targets import entropy, softmax
 from kdviz.teachers import Card
-from kdviz.ui.components.temperature import SCALE
+
+_DECADE = (1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 2.8, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9)
+SCALE: tuple[float, ...] = tuple(
+    round(step * power, 3)
+    for power, steps in ((0.01, _DECADE[13:]), (0.1, _DECADE), (1.0, _DECADE), (10.0, _DECADE), (100.0, (1,)))
+    for step in steps
+)
+"""60 temperatures from 0.05 to 100, evenly spread in log T as far as short numbers go, at which kdviz looks for the best."""
 
 SURE = 0.999
 """The share of its answer at T = 1 from which on the rule for a telling image calls a teacher sure."""

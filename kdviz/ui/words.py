@@ -36,6 +36,10 @@ WORDS: dict[str, tuple[str, str]] = {
         N_("Nats"),
         N_("The unit of entropy with the natural logarithm. Ten equal shares have ln 10 = 2.30 nats; two have ln 2 = 0.69."),
     ),
+    "kl": (
+        N_("KL"),
+        N_("The Kullback-Leibler divergence: how far some shares are from others, in nats; 0 where they are the same."),
+    ),
 }
 
 

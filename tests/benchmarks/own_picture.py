@@ -39,8 +39,11 @@ DIGITS = {
 
 WATCH = """
 () => {
-  const bars = () => document.querySelector(".st-key-soft_targets_bars .js-plotly-plot")?.data
-    ?.map(trace => Array.from(trace.x).join()).join(";")
+  const bars = () => {
+    const inside = [...document.querySelectorAll(".st-key-soft_targets_dial *")].find(one => one.shadowRoot)?.shadowRoot
+    const drawn = [...(inside?.querySelectorAll(".bar") ?? [])].map(bar => bar.dataset.value).join()
+    return drawn || undefined
+  }
   let before, given = null
   window.waited = []
   const begin = event => {
@@ -116,7 +119,7 @@ def clear(page: Page) -> None:
     """Clear the pad, and wait until its answer is gone."""
     loaded(page)
     page.locator(".st-key-own_pad_digits button.clear").click()
-    page.locator(".st-key-soft_targets_bars").wait_for(state="detached")
+    page.locator(".dial").wait_for(state="detached")
     settled(page)
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from kdviz.ui.components.temperature import SCALE
+from kdviz.ui.galleries import SCALE
 from tests.browser.conftest import Open
 from tests.browser.driving import Served, counts, evaluations, settled, visit
 
@@ -21,9 +21,9 @@ def test_first_paint_shows_a_telling_answer(server: Served, visitor: Open) -> No
     page = visitor()
     page.goto(server.url)
     page.locator("h5").wait_for()
-    bars = page.locator(".js-plotly-plot").first
-    bars.locator(".bars").first.wait_for()
-    assert bars.evaluate("plot => plot.data.filter(trace => trace.type === 'bar').map(trace => trace.x.length)") == [10, 10, 10]
+    panels = ("label", "at_one", "at_T")
+    assert [page.locator(f".dial [data-panel={panel}] .bar").count() for panel in panels] == [10, 10, 10]
+    expect(page.get_by_role("slider", name="Temperature T")).to_be_in_viewport()
     expect(page.locator("[data-testid=stImage] img").first).to_be_visible()
     assert re.search(r"At T = [\d.]+ the teacher gives .* a share of [\d.]+%", sentence(page))
 
@@ -51,7 +51,7 @@ def test_a_phone_shows_all_without_sideways_scrolling(server: Served, visitor: O
     page = visitor(width=390, height=844, color_scheme=scheme)
     for address in ("/", "/distill"):
         visit(page, server.url + address)
-        page.locator(".js-plotly-plot").first.wait_for()
+        page.locator(".dial .row, .js-plotly-plot").first.wait_for()
         for element in ("html", "[data-testid=stMain]"):
             wide, there = page.locator(element).evaluate("element => [element.scrollWidth, element.clientWidth]")
             assert wide <= there <= 390, (address, element)

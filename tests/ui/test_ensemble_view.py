@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from kdviz import data, models, teachers
 from kdviz.figures.numbers import percent
 from kdviz.soft_targets import ensemble_arithmetic, ensemble_geometric, ensemble_tempered, entropy, softmax
-from tests.ui.test_soft_targets_page import charts, page, panels, said
+from tests.ui.test_soft_targets_page import charts, dial, page, panels, said
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("own_data")]
 WAYS = {"mean of logits": ensemble_geometric, "mean of shares": ensemble_arithmetic, "mean at 1, then T": ensemble_tempered}
@@ -58,7 +58,7 @@ def test_three_ways_of_joining_are_those_of_soft_targets(T: float) -> None:
     assert drawn == {f"{name}, at T = {T:g}": pytest.approx(list(join(members, T))) for name, join in WAYS.items()}
     geometric, arithmetic, tempered = drawn.values()
     # What is taken for the teacher's soft targets is the first way.
-    assert panels(at, "soft_targets_bars")[f"teacher, T = {T:g}"] == pytest.approx(geometric, abs=1e-5)
+    assert softmax(np.asarray(dial(at)["logits"]), T) == pytest.approx(geometric, abs=1e-5)
     assert max(abs(np.subtract(geometric, arithmetic))) > 1e-4
     assert (max(abs(np.subtract(arithmetic, tempered))) < 1e-9) == (T == 1)
     assert table(at) == rows(members, T, data.TEN_DIGITS)
@@ -102,10 +102,10 @@ def test_of_many_classes_some_are_shown_and_all_are_counted(own_data: Path) -> N
     shown = np.union1d(np.argsort(-members.mean(axis=0), kind="stable")[:11], [1])
     expected = [pytest.approx(list(join(members, 3.0)[shown])) for join in WAYS.values()]
     assert list(panels(at, "ensemble_bars").values()) == expected
-    assert list(panels(at, "soft_targets_bars").values())[2] == pytest.approx(
-        list(ensemble_geometric(members, 3.0)[shown]), abs=1e-5
-    )
     assert table(at) == rows(members, 3.0, names)
-    for key in ("ensemble_bars", "soft_targets_bars", "soft_targets_logits"):
-        figure, _alt = charts(at)[key]
-        assert figure["layout"]["yaxis"]["ticktext"] == [f"<b>{names[index]}</b> " for index in shown]
+    figure, _alt = charts(at)["ensemble_bars"]
+    assert figure["layout"]["yaxis"]["ticktext"] == [f"<b>{names[index]}</b> " for index in shown]
+    given = dial(at)
+    assert softmax(np.asarray(given["logits"]), 3.0) == pytest.approx(ensemble_geometric(members, 3.0), abs=1e-5)
+    assert (given["names"], given["shown"]) == (list(names), shown.tolist())
+    assert len(given["notes"]) == 1

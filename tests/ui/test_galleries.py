@@ -11,7 +11,7 @@ import pytest
 from kdviz import data, i18n, teachers
 from kdviz.soft_targets import entropy, softmax
 from kdviz.ui import galleries, words
-from kdviz.ui.components.temperature import SCALE
+from kdviz.ui.galleries import SCALE
 
 
 @pytest.fixture(scope="module")

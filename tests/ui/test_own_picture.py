@@ -22,7 +22,7 @@ from kdviz.soft_targets import ensemble_geometric, softmax
 from kdviz.store import open_store
 from kdviz.ui import asking
 from kdviz.worker import answer_question
-from tests.ui.test_soft_targets_page import charts, in_numbers, page, panels, said
+from tests.ui.test_soft_targets_page import charts, components, dial, page, panels, said
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("own_data", "one_thread")]
 CHECKS = (np.indices((112, 112)).sum(axis=0) // 14 % 2 * 255).astype(np.uint8)
@@ -111,14 +111,14 @@ def pictures(at: AppTest) -> list[str]:
 def test_without_a_picture_there_is_an_invitation_and_nothing_of_a_test_image(language: str, invitation: str) -> None:
     at = own(image="12", language=language)
     assert [invitation in element.value for element in at.info] == [True]
-    assert not charts(at) and not pictures(at) and not at.table and not at.latex
+    assert not charts(at) and not pictures(at) and "kdviz_dial" not in components(at)
     for word in ("Test image 12", "測試影像 12", "##### ", "label **", "標籤 **", "Chosen by rule", "依規則挑選"):
         assert word not in said(at)
     assert open_store(settings.store_url()).claim_question() is None  # and nobody is asked
     # The test images are where they were.
     turn_to(at, "test", language)
     assert {"en": "Test image 12", "zh_Hant": "測試影像 12"}[language] in said(at)
-    assert not at.info and charts(at)
+    assert not at.info and "kdviz_dial" in components(at)
 
 
 @pytest.mark.usefixtures("engine")
@@ -126,11 +126,9 @@ def test_a_drawn_digit_is_answered_without_a_ground_truth() -> None:
     drawn = digit(2)
     at = own(drawn, T="3")
     z = members_of("digits", "cnn", seen(drawn)[None])[0, 0]
-    assert panels(at, "soft_targets_bars") == {
-        "teacher, T = 1": pytest.approx(list(softmax(z)), abs=1e-5),
-        "teacher, T = 3": pytest.approx(list(softmax(z, 3)), abs=1e-5),
-    }
-    assert in_numbers(at, 1) == pytest.approx(list(z), abs=1e-3)
+    given = dial(at)
+    assert given["logits"] == pytest.approx(z.tolist(), abs=1e-4)
+    assert (given["label"], given["labelled"], given["students"]) == (z.argmax(), False, None)
     assert z.argmax() == data.load("digits").split("test").labels[2]
     assert f"teacher **{z.argmax()}**" in said(at)
     for word in ("label **", "wrong", "Test image"):
@@ -151,7 +149,7 @@ def test_what_is_no_digit_is_warned_of() -> None:
     assert "unlike anything the teacher learned from" in warning.value
     assert "lie 0.0% of the images" in warning.value
     assert not any("held out" in element.value for element in at.caption)
-    assert "soft_targets_bars" in charts(at)  # the answer is shown all the same
+    assert "kdviz_dial" in components(at)  # the answer is shown all the same
 
 
 @pytest.mark.usefixtures("engine")
@@ -161,7 +159,7 @@ def test_an_ensemble_answers_with_all_its_members() -> None:
     members = members_of("digits", "cnn-x5", seen(drawn)[None])[:, 0]
     geometric = pytest.approx(list(ensemble_geometric(members, 3.0)), abs=1e-5)
     assert panels(at, "ensemble_bars")["mean of logits, at T = 3"] == geometric
-    assert panels(at, "soft_targets_bars")["teacher, T = 3"] == geometric
+    assert softmax(np.asarray(dial(at)["logits"]), 3.0) == geometric
     assert at.dataframe[0].value["answer"].tolist() == [str(member.argmax()) for member in members]
 
 
@@ -179,29 +177,29 @@ def test_an_uploaded_picture_is_shown_as_it_is_and_as_it_is_seen() -> None:
     assert not at.exception
     assert pictures(at) == ["your picture", "what the network sees"]
     z = members_of("digits", "cnn", picture.as_digit(picture.digit_from_photo(paper), (8, 8, 1))[None])[0, 0]
-    assert panels(at, "soft_targets_bars")["teacher, T = 1"] == pytest.approx(list(softmax(z)), abs=1e-5)
+    assert dial(at)["logits"] == pytest.approx(z.tolist(), abs=1e-4)
     # What is no picture is one sentence, and nothing of the earlier one stays.
     at.file_uploader[0].upload("one.png", file.getvalue()[:100], "image/png").run()
     assert not at.exception
     assert [("damaged or cut short" in element.value) for element in at.error] == [True]
-    assert not charts(at) and not pictures(at)
+    assert "kdviz_dial" not in components(at) and not pictures(at)
 
 
 def test_an_answer_that_comes_late_is_shown_and_not_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)  # every answer is late
     at = own(digit(2), T="3")
     assert "The engine is starting" in said(at)
-    assert "soft_targets_bars" not in charts(at)
+    assert "kdviz_dial" not in components(at)
     assert answer_one()
     at.run()
     assert not at.exception
     assert "The engine is starting" not in said(at)
-    assert "teacher, T = 3" in panels(at, "soft_targets_bars")
+    assert dial(at)["T"] == 3
     assert not answer_one()
     # The session knows it from now on, at any T.
     at.session_state["soft_targets_T"] = 5.0
     at.run()
-    assert "teacher, T = 5" in panels(at, "soft_targets_bars")
+    assert dial(at)["T"] == 5
     assert not answer_one()
 
 
@@ -215,9 +213,9 @@ def test_a_question_that_failed_is_one_sentence_and_is_asked_again(monkeypatch: 
                  state="failed")  # fmt: skip
     at.run()
     assert [element.value for element in at.error] == ["The teacher could not answer: it stopped with an unexpected error (x)"]
-    assert not charts(at)
+    assert "kdviz_dial" not in components(at)
     at.run()
     assert "The engine is starting" in said(at)
     assert answer_one()
     at.run()
-    assert charts(at) and not at.error
+    assert "kdviz_dial" in components(at) and not at.error

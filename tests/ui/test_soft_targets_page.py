@@ -14,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 from kdviz import data, teachers
 from kdviz.soft_targets import entropy, softmax
-from kdviz.ui import galleries
+from kdviz.ui import galleries, opinion
+from kdviz.ui.components.dial import temperature
 from tests.sources import ROOT
 
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
@@ -35,8 +36,22 @@ def page(**link: str) -> AppTest:
     return at
 
 
+def components(at: AppTest) -> list[str]:
+    """Return the names of the components on a page that are drawn in the browser."""
+    return [one.proto.component_name for one in at.get("bidi_component")]
+
+
+def dial(at: AppTest) -> dict[str, Any]:
+    """Return what the dial is given. It has the temperature, and what it draws and says of it is drawn and said in a browser."""
+    (found,) = (json.loads(one.proto.json) for one in at.get("bidi_component") if one.proto.component_name == "kdviz_dial")
+    assert found["T"] == at.session_state["soft_targets_T"]
+    return dict(found)
+
+
 def sentence(at: AppTest) -> str:
-    return next(element.value for element in at.markdown if element.value.startswith("##### "))
+    """Return what the dial says of the image: by Python's rules, to which tests/browser/test_dial.py holds the browser's."""
+    given = dial(at)
+    return opinion.sentence(np.asarray(given["logits"]), given["label"], given["T"], given["names"])
 
 
 @lru_cache
@@ -65,7 +80,7 @@ def said(at: AppTest) -> str:
 
 def thumbnails(at: AppTest) -> list[dict[str, Any]]:
     """Return what the gallery of test images shows."""
-    (gallery,) = at.get("bidi_component")
+    (gallery,) = (one for one in at.get("bidi_component") if one.proto.component_name == "kdviz_gallery")
     return list(json.loads(gallery.proto.json)["items"])
 
 
@@ -74,14 +89,6 @@ def logits_of(number: int) -> np.ndarray:
     stored = teachers.stored_logits(teachers.find("digits", "cnn"), dataset)
     assert stored is not None
     return np.asarray(stored[dataset.slice("test")][number], dtype=np.float64)
-
-
-def in_numbers(at: AppTest, column: int) -> list[float]:
-    """Return a column of the table of all numbers."""
-    table = at.table[0].value
-    plain = [str(text).replace("−", "-").lstrip("\\<>").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) for text in
-             table.iloc[:, column]]  # fmt: skip
-    return [float(text.replace("×10", "e")) for text in plain]
 
 
 def test_first_paint_holds_a_telling_answer() -> None:
@@ -117,14 +124,23 @@ def test_language_of_the_link_beats_the_browser_and_stays() -> None:
     assert at.title[0].value == "Soft targets"
 
 
-@pytest.mark.parametrize("T", [0.05, 1.0, 3.0, 20.0, 100.0])
-def test_numbers_are_those_of_soft_targets(T: float) -> None:
-    at = page(image="12", T=str(T))
-    z = logits_of(12)
-    assert in_numbers(at, 1) == pytest.approx(list(z), abs=1e-3)
-    assert in_numbers(at, 2) == pytest.approx(list(z / T), abs=1e-3)
-    assert in_numbers(at, 3) == pytest.approx(list(softmax(z)), abs=1e-3)
-    assert in_numbers(at, 4) == pytest.approx(list(softmax(z, T)), abs=1e-3)
+def test_the_dial_is_given_the_image_and_what_the_teacher_says_to_it() -> None:
+    given = dial(page(image="12", T="3"))
+    assert given["logits"] == logits_of(12).tolist()  # in full
+    assert (given["names"], given["shown"], given["truth"]) == (list("0123456789"), list(range(10)), None)
+    assert (given["label"], given["labelled"]) == (int(data.load("digits").split("test").labels[12]), True)
+    assert given["scale"]["telling"] == galleries.telling_temperature(logits_of(12)[None])[0]
+    assert dial(page(image="13", T="3"))["subject"] != given["subject"]
+
+
+@pytest.mark.parametrize("sent", [0.05, 3.3, 100, 1])
+def test_a_turn_is_a_temperature(sent: float) -> None:
+    assert temperature(sent) == sent
+
+
+@pytest.mark.parametrize("sent", [None, "3", "hot", 0.0, -1, 1e9, float("nan"), True, [3.0], {"T": 3}])
+def test_anything_else_that_a_browser_sends_is_none(sent: Any) -> None:
+    assert temperature(sent) is None
 
 
 def test_temperature_changes_the_sentence_and_the_link() -> None:
@@ -222,16 +238,7 @@ def test_a_teacher_is_chosen_among_those_of_the_dataset() -> None:
 
 
 def test_one_network_on_photographs_has_no_section_that_is_not_about_it() -> None:
-    assert set(charts(page())) == {"soft_targets_bars", "soft_targets_logits"}
-
-
-def test_bars_are_the_label_and_the_shares() -> None:
-    at = page(image="12", T="3")
-    z = logits_of(12)
-    label = int(data.load("digits").split("test").labels[12])
-    assert list(panels(at, "soft_targets_bars").values()) == [
-        pytest.approx(list(shares)) for shares in (np.eye(10)[label], softmax(z), softmax(z, 3))
-    ]
+    assert not charts(page())
 
 
 def test_most_confused_pair_is_named_and_shown() -> None:

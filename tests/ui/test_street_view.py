@@ -18,9 +18,9 @@ from kdviz.soft_targets import softmax
 from kdviz.spec import TeacherSpec
 from kdviz.ui import asking
 from kdviz.ui.components.street_view import SEED, SHAPES
-from kdviz.ui.components.temperature import SCALE
+from kdviz.ui.galleries import SCALE
 from tests.ui.test_own_picture import answering, members_of
-from tests.ui.test_soft_targets_page import charts, page, panels, said, sentence
+from tests.ui.test_soft_targets_page import charts, dial, page, panels, said, sentence
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("one_thread")]
 TRUTH = street.posterior(np.full(len(SHAPES), street.CAR), SHAPES)
@@ -128,9 +128,8 @@ def test_the_truth_of_a_drawing_stands_beside_its_label(label: int, monkeypatch:
     s = float(dataset.shapes[where][number])
     truck = s**3 / (s**3 + (1 - s) ** 3) if label >= street.CAR else 0.0
     expected = [0, 0, 1 - truck, truck] if label >= street.CAR else [1 - label, label, 0, 0]
-    assert list(panels(at, "street_truth").values()) == [pytest.approx(expected)]
-    assert "true probability, of this drawing" in charts(at)["street_truth"][1]
-    assert len(panels(at, "soft_targets_bars")) == 3
+    assert dial(at)["truth"] == pytest.approx(expected)
+    assert (dial(at)["label"], dial(at)["labelled"]) == (label, True)
 
 
 def test_a_reader_who_turns_to_street_sees_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +215,6 @@ def test_accuracy_beside_the_best_that_is_possible(monkeypatch: pytest.MonkeyPat
 def test_classes_of_street_are_named_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
     at = without_engine(monkeypatch, lang="zh_Hant")
     assert "標籤 **汽車**" in said(at)
-    figure, alt = charts(at)["soft_targets_bars"]
-    assert figure["layout"]["yaxis"]["ticktext"] == [f"<b>{name}</b> " for name in ("行人", "狗", "汽車", "卡車")]
+    assert dial(at)["names"] == ["行人", "狗", "汽車", "卡車"]
     for name in data.STREET:
-        assert name not in alt + said(at)
+        assert name not in said(at)

@@ -9,11 +9,10 @@ import numpy as np
 import streamlit as st
 
 from kdviz import data, figures, teachers
-from kdviz.figures import bars, numbers
+from kdviz.figures import numbers
 from kdviz.i18n import _
-from kdviz.soft_targets import entropy, softmax
-from kdviz.ui import asking, link, opinion, subject
-from kdviz.ui.components import ensemble_view, own_picture, pictures, prepare, street_view, temperature, test_images
+from kdviz.ui import asking, link, students, subject
+from kdviz.ui.components import dial, ensemble_view, own_picture, pictures, prepare, street_view, test_images
 from kdviz.ui.words import WORDS, explain
 
 MOST_BARS, MOST_DATASETS = 12, 8
@@ -63,42 +62,34 @@ if looked_at is None:
     st.stop()
 
 with hero:
-    left, right = st.columns([1.3, 4], gap="medium")
+    left, right = st.columns([1.2, 4], gap="medium")
 with left:
     source = test_images.source()
     own = own_picture.choose(data.source(state[subject.DATASET])) if source == "own" else None
 with right:
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        T = temperature.control(subject.TEMPERATURE)
-        log = st.toggle(_("Log scale"), key="soft_targets_log", persist_state="session")
     answer = None if own is None else asking.see(card, own.seen[None])
+T: float = state[subject.TEMPERATURE]
 names, logits, label, members = looked_at.class_names, looked_at.logits, looked_at.label, looked_at.members
 if answer is not None:
     logits, label, members = answer.logits[0], int(answer.logits[0].argmax()), answer.members[:, 0]
-at_one, at_T = softmax(logits), softmax(logits, T)
 # Of many classes those with the largest shares, in their usual order.
 shown = np.arange(len(names))
 if len(names) > MOST_BARS:
     shown = np.union1d(np.argsort(-logits, kind="stable")[: MOST_BARS - 1], [label])
 with right:
-    panels = [
-        bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(1.0)), at_one[shown]),
-        bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(T)), at_T[shown]),
-    ]
-    if source == "test":
-        panels.insert(0, bars.Panel("ground_truth", _("ground truth"), _("hard label"), np.eye(len(names))[label][shown]))
     if source == "test" or answer is not None:
-        drawing = bars.shares(panels, [names[index] for index in shown], theme, log)
-        with st.container(horizontal=True, gap="medium"):
-            with st.container():
-                st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_bars")
-            if source == "test" and looked_at.answers.shapes is not None:
-                street_view.truth_of(looked_at.answers, looked_at.number, names, theme, log)
-        if len(shown) < len(names):
-            st.caption(_("The {shown} classes that matter here, of {classes}.", shown=len(shown), classes=len(names)))
-        if log:
-            st.caption(_("The bars begin at 10⁻⁶; a smaller share has no bar."))
-        st.markdown("##### " + opinion.sentence(logits, label, T, names), anchors=False)
+        known_truth = source == "test" and looked_at.answers.shapes is not None
+        dial.dial(
+            "soft_targets_dial",
+            T,
+            dial.Image(
+                f"{card.sha256} {looked_at.number if source == 'test' else source}", logits, names, label, source == "test",
+                shown.tolist(), street_view.truth_of(looked_at.answers, looked_at.number) if known_truth else None,
+            ),
+            students.of(card, looked_at.number, len(looked_at.answers)) if source == "test" else None,
+            on_turn=partial(state.__setitem__, subject.TEMPERATURE),
+            on_students=partial(state.__setitem__, students.WANTED),
+        )  # fmt: skip
         if answer is not None:
             own_picture.nearness(answer)
     elif own is None:
@@ -125,9 +116,6 @@ with left, st.container(horizontal=True):
             said = names[int(logits.argmax())]
             right_answer = _("teacher **{answer}**", answer=said)
             st.markdown(right_answer if int(logits.argmax()) == label else _("teacher **{answer}**, wrong", answer=said))
-            st.markdown(_("entropy in nats"), help=explain("entropy", "nats"))
-            before, after = numbers.nats(float(entropy(at_one))), numbers.nats(float(entropy(at_T)))
-            st.markdown(f"**{before} → {after}**")
 
 if source == "test":
     test_images.show(looked_at)
@@ -135,38 +123,8 @@ if looked_at.answers.shapes is not None:
     street_view.morph(card, T, names, theme)
     street_view.distance(card, looked_at.answers, T, theme)
 
-if source == "test" or answer is not None:
-    if members is not None and len(members) > 1:
-        ensemble_view.show(members, shown, T, names, theme)
-
-    # Why: from logits to soft targets.
-    st.subheader(_("From logits to soft targets"), anchor=False, help=explain("logit", "softmax", "soft_targets"))
-    of_logits, of_one = st.columns([1, 1.4], gap="large")
-    with of_logits:
-        st.markdown(_("The teacher's **logits** for this image"))
-        drawing = bars.logits(logits[shown], [names[index] for index in shown], theme)
-        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="soft_targets_logits")
-    with of_one:
-        choices = shown.tolist()
-        explained = st.pills(
-            _("Its share at T = {T}, worked out for the class", T=numbers.temperature(T)), choices,
-            default=next(int(index) for index in np.argsort(-logits, kind="stable")[1:] if index in shown),
-            format_func=lambda index: names[index], required=True, wrap=True,
-            key=f"soft_targets_explained_{looked_at.number if source == 'test' else source}_{len(choices)}",
-        )  # fmt: skip
-        st.latex(opinion.formula(logits, T, explained, names))
-        with st.expander(_("All the numbers of this image")):
-            exponents = logits / T
-            st.table(
-                {
-                    _("Class"): list(names),
-                    _("Logit"): [numbers.signed(value, 3) for value in logits],
-                    _("Logit / T"): [numbers.signed(value, 3) for value in exponents],
-                    # A number that begins with > is no quotation.
-                    _("Share at T = 1"): [numbers.power(value, 4).replace(">", r"\>") for value in at_one.tolist()],
-                    _("Share at T"): [numbers.power(value, 4).replace(">", r"\>") for value in at_T.tolist()],
-                }
-            )
+if (source == "test" or answer is not None) and members is not None and len(members) > 1:
+    ensemble_view.show(members, shown, T, names, theme)
 
 with st.expander(_("The words on this page")):
     st.markdown(explain(*WORDS))

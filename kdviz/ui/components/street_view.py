@@ -15,8 +15,7 @@ from kdviz.soft_targets import cross_entropy, entropy, log_softmax, softmax
 from kdviz.teachers import Card
 from kdviz.ui import asking, language
 from kdviz.ui.components import pictures
-from kdviz.ui.components.temperature import SCALE
-from kdviz.ui.galleries import Answers
+from kdviz.ui.galleries import SCALE, Answers
 
 SEED = 11
 SHAPES = np.linspace(0, 1, 41)
@@ -24,13 +23,10 @@ SHAPE = "soft_targets_shape"
 SIDE = 208  # pixels of the picture on the page
 
 
-def truth_of(answers: Answers, number: int, names: Sequence[str], theme: figures.Theme, log: bool) -> None:
-    """Show the true probabilities of a test image: beside the other panels, or below them where there is no room."""
+def truth_of(answers: Answers, number: int) -> np.ndarray:
+    """Return the true probabilities of a test image, (classes,)."""
     assert answers.shapes is not None
-    true = street.posterior(answers.labels[[number]], answers.shapes[[number]])[0]
-    drawing = bars.shares([bars.Panel("ground_truth", _("true probability"), _("of this drawing"), true)], names, theme, log)
-    with st.container(width=250):
-        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="street_truth")
+    return np.asarray(street.posterior(answers.labels[[number]], answers.shapes[[number]])[0])
 
 
 def morph(card: Card, T: float, names: Sequence[str], theme: figures.Theme) -> None:
