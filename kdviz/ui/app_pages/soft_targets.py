@@ -12,7 +12,7 @@ from kdviz import data, figures, teachers
 from kdviz.figures import bars, numbers
 from kdviz.i18n import _
 from kdviz.soft_targets import entropy, softmax
-from kdviz.ui import asking, link, opinion, subject
+from kdviz.ui import asking, hiding, link, opinion, subject
 from kdviz.ui.components import ensemble_view, own_picture, pictures, prepare, street_view, temperature, test_images
 from kdviz.ui.words import WORDS, explain
 
@@ -25,14 +25,19 @@ looked_at = subject.settle()
 hero = st.container()
 
 of_the_reader = state.get(test_images.SOURCE) == "own"
-st.subheader(_("Choose dataset and teacher") if of_the_reader else _("Choose an image"), anchor=False)
+if not all(hiding.hidden(name) for name in ("dataset", "teacher", "gallery")):
+    only = of_the_reader or hiding.hidden("gallery")
+    st.subheader(_("Choose dataset and teacher") if only else _("Choose an image"), anchor=False)
 with st.container(horizontal=True):
     known = data.names()
     control: Any = partial(st.segmented_control, wrap=True) if len(known) <= MOST_DATASETS else partial(st.selectbox, width=260)
-    control(_("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title)
+    if not hiding.instead("dataset", _("Dataset"), data.title(state[subject.DATASET])):
+        control(_("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title)
     cards = {card.short: card for card in teachers.of(state[subject.DATASET])}
     if cards:
-        card = cards[st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220) or next(iter(cards))]
+        if not hiding.instead("teacher", _("Teacher"), state[subject.TEACHER]):
+            st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220)
+        card = cards[state[subject.TEACHER] or next(iter(cards))]
         with st.container(width="content"):
             st.space("small")  # in line with the controls, below their labels
             st.markdown(
@@ -69,8 +74,12 @@ with left:
     own = own_picture.choose(data.source(state[subject.DATASET])) if source == "own" else None
 with right:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        T = temperature.control(subject.TEMPERATURE)
-        log = st.toggle(_("Log scale"), key="soft_targets_log", persist_state="session")
+        T = state[subject.TEMPERATURE]
+        if not hiding.instead("T", _("Temperature T"), numbers.temperature(T)):
+            T = temperature.control(subject.TEMPERATURE)
+        log = state[subject.LOG]
+        if not hiding.hidden("log"):
+            log = st.toggle(_("Log scale"), key=subject.LOG, persist_state="session")
     answer = None if own is None else asking.see(card, own.seen[None])
 names, logits, label, members = looked_at.class_names, looked_at.logits, looked_at.label, looked_at.members
 if answer is not None:
