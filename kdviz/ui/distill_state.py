@@ -19,7 +19,7 @@ from kdviz.ui.components import spec_form
 
 PAGE = "distill"
 RUN, KIND, PRESET = (f"{PAGE}_{name}" for name in ("run", "kind", "preset"))
-KEYS = {"run": RUN, **{name: spec_form.key(name) for name in KNOBS}}
+KEYS = {"run": RUN, "kind": KIND, **{name: spec_form.key(name) for name in KNOBS}}
 FIRST = next(iter(presets.PRESETS))
 state = st.session_state
 
@@ -30,7 +30,6 @@ def settle(store: Store) -> str | None:
         state[KIND] = "comparison"
         choose(FIRST)
     link.restore(PAGE, KEYS)
-    state[KIND] = state[KIND]  # Streamlit forgets widgets that another page does not show
     given = link.sent(PAGE, KEYS)
     if given is not None:
         link.opened(PAGE, KEYS, _follow(store, given))
@@ -81,7 +80,7 @@ def start(store: Store) -> None:
 def _follow(store: Store, given: dict[str, str]) -> list[UserError]:
     """Open what a link says, and return what was wrong with it."""
     run_id = given.get("run")
-    texts = {name: text for name, text in given.items() if name != "run"}
+    texts = {name: text for name, text in given.items() if name in KNOBS}
     problems: list[UserError] = []
     state[KIND] = "comparison"
     choose(FIRST)
@@ -130,4 +129,4 @@ def _link(store: Store) -> dict[str, str]:
     asked = spec_form.said()
     if isinstance(asked, RunSpec):
         return asked.to_query()
-    return {name: text for name, text in state[f"{PAGE}_link"].items() if name != "run"}
+    return {name: text for name, text in state[f"{PAGE}_link"].items() if name in KNOBS}

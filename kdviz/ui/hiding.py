@@ -63,7 +63,7 @@ def hidden(name: str) -> bool:
 def instead(name: str, label: str, value: str) -> bool:
     """Return whether the link hides a control, and if so, say in its place what it is set to."""
     if hidden(name):
-        st.markdown(f"{label}: **{value}**", width="content")
+        st.markdown(_("{label}: **{value}**", label=label, value=value), width="content")
     return hidden(name)
 
 

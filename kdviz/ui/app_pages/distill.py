@@ -48,8 +48,8 @@ if hiding.hidden("start"):
 else:
     about = (
         _(
-            "Students are trained for every setting of a grid, each with several seeds and beside the same students on hard labels "
-            "alone. Press Start and watch the map fill in: blue where the soft targets helped, orange where they harmed."
+            "Students are trained for every setting of a grid, each with several seeds and beside the same students on hard "
+            "labels alone. Press Start and watch the map fill in: blue where the soft targets helped, orange where they harmed."
         )
         if sweep
         else _(

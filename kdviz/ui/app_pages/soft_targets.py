@@ -39,7 +39,8 @@ with st.container(horizontal=True):
             st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220)
         card = cards[state[subject.TEACHER] or next(iter(cards))]
         with st.container(width="content"):
-            st.space("small")  # in line with the controls, below their labels
+            if not hiding.hidden("teacher"):
+                st.space("small")  # in line with the controls, below their labels
             st.markdown(
                 _(
                     "{accuracy} right: {errors} errors on {images} test images",

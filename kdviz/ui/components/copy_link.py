@@ -28,14 +28,14 @@ _CSS = """
 button {
   all: unset; box-sizing: border-box; cursor: pointer; display: flex; align-items: center; justify-content: center; gap: 0.4rem;
   min-width: 44px; min-height: 44px; padding: 0 0.7rem; border: 1px solid var(--st-border-color); border-radius: 6px;
-  white-space: nowrap;
+  font-size: 0.875rem; white-space: nowrap;
 }
 button:hover { border-color: var(--st-primary-color); color: var(--st-link-color); }
 button:focus-visible, input:focus-visible { outline: 3px solid var(--st-text-color); outline-offset: 1px; }
 svg { width: 20px; height: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; flex: none; }
 .said, input { position: absolute; top: calc(100% + 4px); right: 0; z-index: 10; }
 .said:not(:empty) {
-  padding: 0.3rem 0.6rem; border-radius: 6px; white-space: nowrap; background: var(--st-text-color);
+  padding: 0.3rem 0.6rem; border-radius: 6px; font-size: 0.875rem; white-space: nowrap; background: var(--st-text-color);
   color: var(--st-background-color);
 }
 input {
