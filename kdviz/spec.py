@@ -12,16 +12,17 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from kdviz import data, models
-from kdviz.errors import InvalidValue, UnknownName, quoted
+from kdviz.errors import InvalidValue, UnknownName, UserError, quoted
 from kdviz.i18n import N_, Message
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 
+Spec = TypeVar("Spec")
 Condition = Literal["distilled", "hard_labels"]
 GRID = ("temperature", "student", "soft_weight", "fraction")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
@@ -222,6 +223,24 @@ class RunSpec:
                 raise UnknownName(N_("unknown setting {name}; known: {known}"), name=quoted(name, 80), known=list(KNOBS))
         return cls(**{**defaults(values.get("dataset", "digits")), **values})
 
+    def to_query(self) -> dict[str, str]:
+        """Return the link's texts: the dataset, and each knob that is not as its dataset has it by default; lists by commas."""
+        usual = defaults(self.dataset)
+        return {
+            name: written(value) for name, value in vars(self).items() if name == "dataset" or value != usual[name]
+        }  # fmt: skip
+
+    @classmethod
+    def from_query(cls, texts: Mapping[str, str]) -> tuple[RunSpec, list[UserError]]:
+        """Return the spec that a link's texts say, and a sentence about each text that could not be followed.
+
+        A text that is wrong, or is too much together with the others, is left out and its knob takes the default; all others
+        are followed. Names that are no knob are passed over.
+        """
+        given = {name: read(name, text) for name, text in texts.items() if name in KNOBS}
+        spec, problems = _followed(cls.from_dict, given)
+        return spec or cls(), problems
+
 
 KNOBS = {f.name: f for f in dataclasses.fields(RunSpec)}
 
@@ -272,6 +291,25 @@ class TeacherSpec:
         network, members = teacher_members(self.network)
         return [Student("hard_labels", None, self.seed + member, 0.0, 1.0, network) for member in range(members)]
 
+    def to_query(self) -> dict[str, str]:
+        """Return the link's texts: dataset and network, epochs and seed where they are not as usual."""
+        return {
+            name: written(value)
+            for name, value in vars(self).items()
+            if name in ("dataset", "network") or value != self.__dataclass_fields__[name].default
+        }
+
+    @classmethod
+    def from_query(cls, texts: Mapping[str, str], suited: Callable[[str], str]) -> tuple[TeacherSpec, list[UserError]]:
+        """Return the spec that a link's texts say, as RunSpec's does. suited: gives the network of a dataset."""
+
+        def built(values: Mapping[str, Any]) -> TeacherSpec:
+            dataset = data.source(values.get("dataset", "digits")).name
+            return cls(**{"dataset": dataset, "network": suited(dataset), **values})
+
+        spec, problems = _followed(built, {name: text for name, text in texts.items() if name in cls.__dataclass_fields__})
+        return spec or cls(), problems
+
     def to_dict(self) -> dict[str, Any]:
         return {"kind": TEACHER, **vars(self)}
 
@@ -317,6 +355,41 @@ def defaults(dataset: Any) -> dict[str, Any]:
     group = OWN if data.OWN.fullmatch(str(dataset)) else str(dataset)
     chosen = {name: f.metadata["by_dataset"].get(group, f.default) for name, f in KNOBS.items()}
     return {**chosen, "dataset": dataset}
+
+
+def read(name: str, text: str) -> Any:
+    """Return what a person wrote for a knob, a list split at its commas; the spec validates it."""
+    if not isinstance(KNOBS[name].default, tuple):
+        return text
+    return [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]
+
+
+def written(value: Any) -> str:
+    """Return a knob's value as text from which `read` and the spec make the same value again."""
+    if isinstance(value, tuple):
+        return ",".join(written(each) for each in value)
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _followed(build: Callable[[Mapping[str, Any]], Spec], given: Mapping[str, Any]) -> tuple[Spec | None, list[UserError]]:
+    """Build a spec from the values that can be followed together; return it and what is wrong with each that cannot."""
+    followed: dict[str, Any] = {}
+    wrong: dict[str, UserError] = {}
+    try:
+        return build(given), []
+    except UserError:
+        spec = None
+    while True:  # again while it helps: fewer seeds may make room for more temperatures
+        before = len(followed)
+        for name in [name for name in given if name not in followed]:
+            try:
+                spec = build({**followed, name: given[name]})
+            except UserError as error:
+                wrong[name] = error
+            else:
+                followed[name] = given[name]
+        if len(followed) == before:
+            return spec, [error for name, error in wrong.items() if name not in followed]
 
 
 def _validated(f: dataclasses.Field[Any], value: Any) -> Any:

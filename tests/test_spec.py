@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from kdviz import spec
 from kdviz.errors import InvalidValue, UnknownName, UserError
-from kdviz.spec import KNOBS, MAX_STUDENTS, RunSpec
+from kdviz.spec import KNOBS, MAX_STUDENTS, RunSpec, TeacherSpec
 
 NUMBERS = [name for name, knob in KNOBS.items() if knob.metadata["low"] is not None]
 WHOLE = ["seeds", "epochs", "batch_size", "classes_left_out"]
@@ -261,3 +262,54 @@ def test_no_value_of_any_knob_gives_anything_but_a_spec_or_one_sentence(name: st
         refused = str(error)
     assert len(refused.splitlines()) == 1
     assert built is None or RunSpec.from_dict(json.loads(built.to_json())) == built
+
+
+# The link
+
+
+texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+
+
+@given(specs, st.sampled_from(["digits", "mnist", "cifar10"]), texts, st.sampled_from(["auto", "fp32", "bf16"]))
+def test_a_link_says_the_whole_spec(built: RunSpec, dataset: str, teacher: str, precision: str) -> None:
+    asked = dataclasses.replace(built, dataset=dataset, teacher=teacher, precision=precision)
+    address = urlencode(asked.to_query())
+    assert RunSpec.from_query(dict(parse_qsl(address, strict_parsing=True))) == (asked, [])
+
+
+@given(st.sampled_from(["digits", "mnist"]), st.sampled_from(["linear", "mlp-8-x5"]), st.none() | st.integers(1, 10_000))
+def test_a_link_says_the_whole_training_of_a_teacher(dataset: str, network: str, epochs: int | None) -> None:
+    asked = TeacherSpec(dataset, network, epochs, seed=epochs or 0)
+    assert TeacherSpec.from_query(asked.to_query(), lambda dataset: "linear") == (asked, [])
+
+
+def test_a_link_is_short_and_readable() -> None:
+    asked = RunSpec.from_dict({"dataset": "mnist", "temperature": [1, 4, 16], "seeds": 3, "learning_rate": 0.002})
+    assert asked.to_query() == {"dataset": "mnist", "temperature": "1,4,16", "seeds": "3", "learning_rate": "0.002"}
+    assert RunSpec().to_query() == {"dataset": "digits"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("dataset", "nope"), ("student", "mlp-99999999"), ("student", "mlp-" + "9" * 10_000), ("temperature", "1,1e9"),
+        ("temperature", ""), ("seeds", "1e12"), ("epochs", "-1"), ("learning_rate", "nan"), ("hard_weight", "inf"),
+        ("optimizer", "x" * 10_000), ("fraction", "2"), ("classes_left_out", "0,10"), ("precision", "<script>"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_link_is_one_sentence_and_the_rest_is_followed(name: str, text: str) -> None:
+    asked, problems = RunSpec.from_query({"schedule": "linear", name: text, "batch_size": "7", "unheard": "of"})
+    assert len(problems) == 1
+    assert len(str(problems[0])) < 400
+    assert asked == RunSpec(schedule="linear", batch_size=7)
+
+
+def test_what_is_too_much_together_is_one_sentence_and_the_rest_is_followed() -> None:
+    many = ",".join(map(str, range(1, 101)))
+    asked, problems = RunSpec.from_query({"temperature": many, "seeds": "32", "epochs": "7"})
+    assert ["1024" in str(problem) for problem in problems] == [True]
+    assert asked == RunSpec(temperature=tuple(map(float, range(1, 101))), epochs=7)
+    # What fits only with the others that are right is followed with them.
+    many = ",".join(map(str, [T / 10 for T in range(1, 501)]))
+    asked, problems = RunSpec.from_query({"temperature": many, "seeds": "1", "optimizer": "none"})
+    assert (len(problems), len(asked.temperature), asked.seeds) == (1, 500, 1)

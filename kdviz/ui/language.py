@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import ParamSpec
 
 import streamlit as st
 
 from kdviz import i18n
-from kdviz.i18n import _
+from kdviz.errors import UnknownName, quoted
+from kdviz.i18n import N_, _
 
 Given = ParamSpec("Given")
 
@@ -20,15 +22,27 @@ def settle() -> None:
     """Set the language of this run. Call it first: everything after it is translated."""
     state = st.session_state
     asked = st.query_params.get("lang")
+    if asked is not None and re.split("[-_]", asked.lower())[0] not in ("en", "zh"):
+        state["language_wrong"], asked = asked, None
+        del st.query_params["lang"]
     if asked is not None and asked != state.get("language_link"):
-        state["language_link"] = asked
-        state["language"] = i18n.best_match(asked)
+        state["language"] = state["language_link"] = i18n.best_match(asked)
+        if asked != state["language"]:  # zh-TW, say
+            st.query_params["lang"] = state["language"]
     elif "language" not in state:
         state["language"] = i18n.best_match(st.context.locale)
     i18n.use(state["language"])
     # Streamlit empties the link when the reader goes to another page; a language that was asked for stays in it.
     if asked is None and "language_link" in state:
         st.query_params["lang"] = state["language_link"]
+
+
+def tell() -> None:
+    """Say that the link asked for a language that is not there. Call it once the page has its title."""
+    wrong = st.session_state.pop("language_wrong", None)
+    if wrong is not None:
+        error = UnknownName(N_("unknown language {name}; known: {known}"), name=quoted(wrong, 40), known=list(i18n.LANGUAGES))
+        st.warning(_("The link was not followed: {problem}; the page shows its own choice instead.", problem=error.translated()))
 
 
 def control() -> None:

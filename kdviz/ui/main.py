@@ -8,13 +8,15 @@ import streamlit as st
 
 from kdviz.errors import UserError
 from kdviz.i18n import _
-from kdviz.ui import language, link, server
+from kdviz.ui import hiding, language, link, server
+from kdviz.ui.components import share
 
 PAGES = Path(__file__).parent / "app_pages"
 
 # An emoji, which the browser draws itself: a Material icon here would be fetched from a server of Google (seen with 1.67).
 st.set_page_config(page_title="kdviz", page_icon="🌡️", layout="wide")
 language.settle()
+hiding.settle()
 
 pages = [
     st.Page(
@@ -40,16 +42,23 @@ pages = [
         help=_("See which teachers there are, train one, and make a dataset of your own images."),
     ),
 ]
-page = st.navigation(pages, position="top")
+page = st.navigation(pages, position="hidden" if hiding.hidden("pages") else "top")
+address = page.url_path or "soft-targets"
 link.visit(page.url_path)
 
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.title(page.title, width="content", anchor=False)
-    language.control()
+    with st.container(horizontal=True, vertical_alignment="center", width="content"):
+        sharing = st.container(horizontal=True, vertical_alignment="center", width="content")
+        language.control()
+language.tell()
+hiding.note(address)
 
 try:
     page.run()
 except UserError as error:  # what a page does not answer in its own place is said here, in one sentence
     st.error(error.translated(), icon=":material/error:")
 finally:  # also of a page that stops early, to say what is missing: the engine is what fetches it
+    with sharing:  # when the page has settled what its link says
+        share.control(address, link.full(address.replace("-", "_")))
     server.painted()

@@ -1,4 +1,4 @@
-"""What the Soft targets page looks at: dataset, teacher, test image, temperature. In the session and in the link."""
+"""What the Soft targets page looks at: dataset, teacher, test image, temperature, scale. In the session and in the link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from kdviz import data, teachers
 from kdviz.data import street
-from kdviz.errors import InvalidValue, UserError, quoted
+from kdviz.errors import InvalidValue, UnknownName, UserError, quoted
 from kdviz.figures import numbers
 from kdviz.i18n import N_
 from kdviz.soft_targets import check_temperature, softmax
@@ -18,7 +18,7 @@ from kdviz.ui import galleries, link, words
 from kdviz.ui.galleries import SURE, Answers
 
 PAGE = "soft_targets"
-DATASET, TEACHER, IMAGE, TEMPERATURE = (f"{PAGE}_{name}" for name in ("dataset", "teacher", "image", "T"))
+DATASET, TEACHER, IMAGE, TEMPERATURE, LOG = (f"{PAGE}_{name}" for name in ("dataset", "teacher", "image", "T", "log"))
 Values = dict[str, Any]
 ARTICLE_TEMPERATURE = 3.0
 """The temperature of the article's figure: a car's ground truth, softmax, and softmax at T = 3."""
@@ -140,9 +140,17 @@ def _telling_temperature(values: Values) -> float:
     return float(galleries.telling_temperature(answers.logits[[values["image"]]])[0])
 
 
+def _read_scale(text: str, values: Values) -> bool:
+    if text not in SCALES:
+        raise UnknownName(N_("unknown scale {name}; known: {known}"), name=quoted(text, 40), known=list(SCALES))
+    return SCALES[text]
+
+
+SCALES = {"linear": False, "log": True}
 TABLE = (
     link.Setting("dataset", DATASET, lambda text, values: data.source(text).name, lambda values: next(iter(data.SOURCES))),
     link.Setting("teacher", TEACHER, lambda text, values: teachers.find(values["dataset"], text).short, _first_network),
     link.Setting("image", IMAGE, _read_image, _telling_image),
     link.Setting("T", TEMPERATURE, lambda text, values: check_temperature(text), _telling_temperature, numbers.temperature),
+    link.Setting("scale", LOG, _read_scale, lambda values: False, lambda log: "log" if log else None),
 )

@@ -95,7 +95,7 @@ def hints(page: Page) -> set[str]:
 
 def menus(page: Page) -> Locator:
     """Return the menus of the runs; each has a twin that is not seen, by which Streamlit measures it."""
-    return page.locator("[data-testid=stPopoverButton]:visible")
+    return page.locator("[data-testid=stPopoverButton]:visible:not(.st-key-for_a_class *)")
 
 
 def open_choice(page: Page, offered: Locator) -> bool:

@@ -18,6 +18,7 @@ from kdviz.i18n import N_
 from kdviz.spec import KNOBS, RunSpec
 from kdviz.store import State, Store, open_store
 from tests.sources import ROOT
+from tests.ui.given import components
 
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
 LANGUAGES = list(i18n.LANGUAGES)
@@ -66,9 +67,8 @@ def figures(at: AppTest) -> list[dict[str, Any]]:
 
 def told(at: AppTest) -> dict[str, Any]:
     """Return what the browser is told of a run: its points, how far it is, how it is drawn."""
-    (component,) = (element for element in at.get("bidi_component") if "live_c" in element.proto.component_name)
-    content: dict[str, Any] = json.loads(component.proto.json)
-    return content
+    (content,) = (content for name, content in components(at).items() if name.startswith("live_"))
+    return dict(content)
 
 
 def points(at: AppTest) -> dict[str, int]:

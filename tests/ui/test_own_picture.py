@@ -22,7 +22,8 @@ from kdviz.soft_targets import ensemble_geometric, softmax
 from kdviz.store import open_store
 from kdviz.ui import asking
 from kdviz.worker import answer_question
-from tests.ui.test_soft_targets_page import charts, components, dial, page, panels, said
+from tests.ui.given import components
+from tests.ui.test_soft_targets_page import charts, dial, page, panels, said
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("own_data", "one_thread")]
 CHECKS = (np.indices((112, 112)).sum(axis=0) // 14 % 2 * 255).astype(np.uint8)
@@ -111,14 +112,14 @@ def pictures(at: AppTest) -> list[str]:
 def test_without_a_picture_there_is_an_invitation_and_nothing_of_a_test_image(language: str, invitation: str) -> None:
     at = own(image="12", language=language)
     assert [invitation in element.value for element in at.info] == [True]
-    assert not charts(at) and not pictures(at) and "kdviz_dial" not in components(at)
+    assert not charts(at) and not pictures(at) and "dial" not in components(at)
     for word in ("Test image 12", "測試影像 12", "##### ", "label **", "標籤 **", "Chosen by rule", "依規則挑選"):
         assert word not in said(at)
     assert open_store(settings.store_url()).claim_question() is None  # and nobody is asked
     # The test images are where they were.
     turn_to(at, "test", language)
     assert {"en": "Test image 12", "zh_Hant": "測試影像 12"}[language] in said(at)
-    assert not at.info and "kdviz_dial" in components(at)
+    assert not at.info and "dial" in components(at)
 
 
 @pytest.mark.usefixtures("engine")
@@ -149,7 +150,7 @@ def test_what_is_no_digit_is_warned_of() -> None:
     assert "unlike anything the teacher learned from" in warning.value
     assert "lie 0.0% of the images" in warning.value
     assert not any("held out" in element.value for element in at.caption)
-    assert "kdviz_dial" in components(at)  # the answer is shown all the same
+    assert "dial" in components(at)  # the answer is shown all the same
 
 
 @pytest.mark.usefixtures("engine")
@@ -182,14 +183,14 @@ def test_an_uploaded_picture_is_shown_as_it_is_and_as_it_is_seen() -> None:
     at.file_uploader[0].upload("one.png", file.getvalue()[:100], "image/png").run()
     assert not at.exception
     assert [("damaged or cut short" in element.value) for element in at.error] == [True]
-    assert "kdviz_dial" not in components(at) and not pictures(at)
+    assert "dial" not in components(at) and not pictures(at)
 
 
 def test_an_answer_that_comes_late_is_shown_and_not_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)  # every answer is late
     at = own(digit(2), T="3")
     assert "The engine is starting" in said(at)
-    assert "kdviz_dial" not in components(at)
+    assert "dial" not in components(at)
     assert answer_one()
     at.run()
     assert not at.exception
@@ -213,9 +214,9 @@ def test_a_question_that_failed_is_one_sentence_and_is_asked_again(monkeypatch: 
                  state="failed")  # fmt: skip
     at.run()
     assert [element.value for element in at.error] == ["The teacher could not answer: it stopped with an unexpected error (x)"]
-    assert "kdviz_dial" not in components(at)
+    assert "dial" not in components(at)
     at.run()
     assert "The engine is starting" in said(at)
     assert answer_one()
     at.run()
-    assert "kdviz_dial" in components(at) and not at.error
+    assert "dial" in components(at) and not at.error

@@ -17,6 +17,7 @@ from kdviz.soft_targets import entropy, softmax
 from kdviz.ui import galleries, opinion
 from kdviz.ui.components.dial import temperature
 from tests.sources import ROOT
+from tests.ui.given import components as given
 
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
 pytestmark = pytest.mark.filterwarnings("default")
@@ -36,14 +37,9 @@ def page(**link: str) -> AppTest:
     return at
 
 
-def components(at: AppTest) -> list[str]:
-    """Return the names of the components on a page that are drawn in the browser."""
-    return [one.proto.component_name for one in at.get("bidi_component")]
-
-
 def dial(at: AppTest) -> dict[str, Any]:
     """Return what the dial is given. It has the temperature, and what it draws and says of it is drawn and said in a browser."""
-    (found,) = (json.loads(one.proto.json) for one in at.get("bidi_component") if one.proto.component_name == "kdviz_dial")
+    found = given(at)["dial"]
     assert found["T"] == at.session_state["soft_targets_T"]
     return dict(found)
 
@@ -80,8 +76,7 @@ def said(at: AppTest) -> str:
 
 def thumbnails(at: AppTest) -> list[dict[str, Any]]:
     """Return what the gallery of test images shows."""
-    (gallery,) = (one for one in at.get("bidi_component") if one.proto.component_name == "kdviz_gallery")
-    return list(json.loads(gallery.proto.json)["items"])
+    return list(given(at)["gallery"]["items"])
 
 
 def logits_of(number: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import streamlit as st
 from kdviz import data, figures, teachers
 from kdviz.figures import numbers
 from kdviz.i18n import _
-from kdviz.ui import asking, link, students, subject
+from kdviz.ui import asking, hiding, link, students, subject
 from kdviz.ui.components import dial, ensemble_view, own_picture, pictures, prepare, street_view, test_images
 from kdviz.ui.words import WORDS, explain
 
@@ -24,16 +24,22 @@ looked_at = subject.settle()
 hero = st.container()
 
 of_the_reader = state.get(test_images.SOURCE) == "own"
-st.subheader(_("Choose dataset and teacher") if of_the_reader else _("Choose an image"), anchor=False)
+if not all(hiding.hidden(name) for name in ("dataset", "teacher", "gallery")):
+    only = of_the_reader or hiding.hidden("gallery")
+    st.subheader(_("Choose dataset and teacher") if only else _("Choose an image"), anchor=False)
 with st.container(horizontal=True):
     known = data.names()
     control: Any = partial(st.segmented_control, wrap=True) if len(known) <= MOST_DATASETS else partial(st.selectbox, width=260)
-    control(_("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title)
+    if not hiding.instead("dataset", _("Dataset"), data.title(state[subject.DATASET])):
+        control(_("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title)
     cards = {card.short: card for card in teachers.of(state[subject.DATASET])}
     if cards:
-        card = cards[st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220) or next(iter(cards))]
+        if not hiding.instead("teacher", _("Teacher"), state[subject.TEACHER]):
+            st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220)
+        card = cards[state[subject.TEACHER] or next(iter(cards))]
         with st.container(width="content"):
-            st.space("small")  # in line with the controls, below their labels
+            if not hiding.hidden("teacher"):
+                st.space("small")  # in line with the controls, below their labels
             st.markdown(
                 _(
                     "{accuracy} right: {errors} errors on {images} test images",
@@ -78,6 +84,7 @@ if len(names) > MOST_BARS:
     shown = np.union1d(np.argsort(-logits, kind="stable")[: MOST_BARS - 1], [label])
 with right:
     if source == "test" or answer is not None:
+        hiding.instead("T", _("Temperature T"), numbers.temperature(T))
         known_truth = source == "test" and looked_at.answers.shapes is not None
         dial.dial(
             "soft_targets_dial",
@@ -87,7 +94,10 @@ with right:
                 shown.tolist(), street_view.truth_of(looked_at.answers, looked_at.number) if known_truth else None,
             ),
             students.of(card, looked_at.number, len(looked_at.answers)) if source == "test" else None,
+            log=state[subject.LOG],
+            hidden=[name for name in ("T", "log") if hiding.hidden(name)],
             on_turn=partial(state.__setitem__, subject.TEMPERATURE),
+            on_log=partial(state.__setitem__, subject.LOG),
             on_students=partial(state.__setitem__, students.WANTED),
         )  # fmt: skip
         if answer is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from kdviz import data, engine, pace, teachers
 from kdviz.errors import UserError
 from kdviz.i18n import _
 from kdviz.spec import TeacherSpec
-from kdviz.ui import server
+from kdviz.ui import server, teachers_state
 from kdviz.ui.components import own_folder, prepare, run_list, run_view, teacher_form
 
 ROWS = 8
@@ -21,12 +23,7 @@ except UserError as error:
     st.stop()
 
 
-def open_run(run_id: str) -> None:
-    """Show a run, and put its settings into the widgets."""
-    run = store.run(run_id)
-    if run is not None and isinstance(run.spec, TeacherSpec):
-        state["teachers_run"] = run_id
-        teacher_form.fill(run.spec)
+open_run, choose = partial(teachers_state.open_run, store), teachers_state.choose
 
 
 def start() -> None:
@@ -36,20 +33,7 @@ def start() -> None:
         own_folder.forget()
 
 
-def choose(dataset: str) -> None:
-    """Choose a dataset to train a teacher of."""
-    teacher_form.choose(dataset)
-    state["teachers_run"] = None
-
-
-if "teachers_run" not in state:
-    linked = st.query_params.get("dataset")
-    choose(linked if linked in data.names() else next(iter(data.SOURCES)))
-    linked = st.query_params.get("run")
-    if linked is not None:
-        open_run(linked)
-        if state["teachers_run"] is None:
-            st.warning(_("The run {run} of this link is not in this store.", run=repr(linked[:40])))
+teachers_state.settle(store)
 own_folder.settle(store, choose)
 if state[teacher_form.DATASET] not in data.names():  # removed, here or in another tab
     choose(next(iter(data.SOURCES)))
@@ -57,10 +41,7 @@ opened: str | None = state["teachers_run"]
 run = store.run(opened) if opened is not None else None
 if run is None:  # deleted, here or in another tab
     opened = state["teachers_run"] = None
-if opened is not None:
-    st.query_params["run"] = opened
-elif "run" in st.query_params:
-    del st.query_params["run"]
+teachers_state.keep(store)
 
 st.markdown(_("A teacher is a trained network whose soft targets students learn from. These are here:"))
 cards = teachers.cards()
@@ -127,7 +108,9 @@ if run is not None:
             st.page_link(
                 "app_pages/soft_targets.py", label=_("See its soft targets"), icon=":material/bar_chart:", query_params=trained
             )
-            st.page_link("app_pages/distill.py", label=_("Distill a student from it"), icon=":material/school:")
+            st.page_link(
+                "app_pages/distill.py", label=_("Distill a student from it"), icon=":material/school:", query_params=trained
+            )
 
 st.subheader(_("Earlier runs"), anchor=False)
 run_list.show(store, opened, open_run, TeacherSpec)

@@ -56,8 +56,10 @@ class Dial {
   update(data, send) {
     this.data = data
     this.send = send
-    this.chosen = kept.get(data.key) ?? { view: "compare", log: false }
+    this.chosen = kept.get(data.key) ?? { view: "compare" }
     kept.set(data.key, this.chosen)
+    if (this.knownLog !== data.log) this.log = this.knownLog = data.log
+    this.control.element.hidden = data.hidden.includes("T")
     if (this.chosen.subject !== data.subject) {
       this.chosen.subject = data.subject
       this.chosen.explained = ranking(data.logits).slice(1).find(index => data.shown.includes(index))
@@ -84,33 +86,38 @@ class Dial {
     const s = data.strings
     this.control.dress(data.scale, s)
     write(this.all.firstChild, s.all_numbers)
-    const options = [["steps", s.steps], ["log", s.log]]
+    const options = [["steps", s.steps]]
+    if (!data.hidden.includes("log")) options.push(["log", s.log])
     if (data.students) options.push(["students", s.students])
     const signature = JSON.stringify(options)
-    if (this.optioned === signature) return
-    this.optioned = signature
-    const checked = { steps: this.chosen.view === "steps", log: this.chosen.log, students: data.students?.wanted }
-    this.options.replaceChildren(...options.map(([name, text]) => {
-      const box = create("input", { type: "checkbox", name })
-      box.checked = checked[name]
-      box.onchange = () => this.choose(name, box.checked)
-      return create("label", { class: "option" }, box, create("span", {}, text))
-    }))
+    if (this.optioned !== signature) {
+      this.optioned = signature
+      this.options.replaceChildren(...options.map(([name, text]) => {
+        const box = create("input", { type: "checkbox", name })
+        box.onchange = () => this.choose(name, box.checked)
+        return create("label", { class: "option" }, box, create("span", {}, text))
+      }))
+    }
+    const checked = { steps: this.chosen.view === "steps", log: this.log, students: data.students?.wanted }
+    for (const box of this.options.querySelectorAll("input")) box.checked = checked[box.name]
   }
 
   choose(name, on) {
     if (name === "students") return this.send("students", on)
     if (name === "steps") this.chosen.view = on ? "steps" : "compare"
-    else this.chosen.log = on
+    else {
+      this.log = on
+      this.send("log", on)
+    }
     this.show()
   }
 
   // Shows what was chosen, at the width there is.
   show() {
-    const { data, chosen } = this
+    const { data, chosen, log } = this
     this.width = this.root.clientWidth
-    if (this.panels.show(data, chosen.view, chosen.log, this.width)) this.lit = undefined
-    const notes = [...data.notes, chosen.log ? data.strings.log_note : "", data.students?.note ?? ""].filter(Boolean)
+    if (this.panels.show(data, chosen.view, log, this.width)) this.lit = undefined
+    const notes = [...data.notes, log ? data.strings.log_note : "", data.students?.note ?? ""].filter(Boolean)
     write(this.note, notes.join(" "))
     this.note.hidden = !notes.length
     const signature = JSON.stringify([chosen.explained, data.logits, data.shown, data.names, data.strings.term])

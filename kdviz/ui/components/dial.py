@@ -7,7 +7,7 @@ kdviz/soft_targets.py by tests/browser/test_dial.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -69,10 +69,14 @@ def dial(
     image: Image,
     students: Students | None,
     on_turn: Callable[[float], None],
+    on_log: Callable[[bool], None],
     on_students: Callable[[bool], None],
+    log: bool = False,
+    hidden: Collection[str] = (),
 ) -> None:
-    """Show the dial at T. on_turn: called with T, before the page runs again, when the reader lets go; on_students: when
-    they ask for the students or have seen enough of them; students: None where they cannot be asked for."""
+    """Show the dial at T. on_turn: called with T, before the page runs again, when the reader lets go; on_log: when they choose
+    the scale of the shares; on_students: when they ask for the students or have seen enough of them. students: None where they
+    cannot be asked for; log: the scale; hidden: which of its controls, `T` and `log`, are not there."""
 
     def turned() -> None:
         if (sent := temperature(st.session_state[key].T)) is not None:
@@ -80,8 +84,9 @@ def dial(
 
     _mount(
         key=key,
-        data=data(key, T, image, students),
+        data=data(key, T, image, students, log, hidden),
         on_T_change=turned,
+        on_log_change=lambda: on_log(st.session_state[key].log is True),
         on_students_change=lambda: on_students(st.session_state[key].students is True),
     )
 
@@ -94,7 +99,9 @@ def temperature(sent: object) -> float | None:
         return None
 
 
-def data(key: str, T: float, image: Image, students: Students | None = None) -> dict[str, Any]:
+def data(
+    key: str, T: float, image: Image, students: Students | None = None, log: bool = False, hidden: Collection[str] = ()
+) -> dict[str, Any]:
     """Return what the dial is given: numbers in full, every sentence in the reader's language."""
     low, high = TEMPERATURE_RANGE
     logits = np.asarray(image.logits, dtype=np.float64)
@@ -106,6 +113,8 @@ def data(key: str, T: float, image: Image, students: Students | None = None) -> 
         "key": key,
         "subject": image.subject,
         "T": T,
+        "log": log,
+        "hidden": list(hidden),
         "scale": {"low": low, "high": high, "telling": telling, "steps": SCALE, "leaps": LEAPS},
         "logits": logits.tolist(),
         "names": list(image.names),

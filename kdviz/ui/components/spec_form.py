@@ -29,23 +29,30 @@ def _shown(name: str, value: Any) -> Any:
     """Return a knob's value as its widget has it."""
     if name == "student":
         return list(value)
-    return ", ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else value
+    return spec.written(value).replace(",", ", ") if isinstance(value, tuple) else value
 
 
 def read() -> RunSpec | UserError:
-    """Return the spec that the widgets say, or the one sentence about what is wrong with it."""
-    values: dict[str, Any] = {}
-    for name, knob in KNOBS.items():
-        value = st.session_state[key(name)]
-        if isinstance(knob.default, tuple) and not isinstance(value, list):
-            value = [part.strip() for part in str(value).replace("，", ",").split(",") if part.strip()]
-        values[name] = value
+    """Return the spec that the widgets say and that can be started here, or the one sentence about what is wrong with it."""
+    asked = said()
     try:
-        asked = RunSpec.from_dict(values)
-        teachers.verify(teachers.find(asked.dataset, asked.teacher))
+        if isinstance(asked, RunSpec):
+            teachers.verify(teachers.find(asked.dataset, asked.teacher))
     except UserError as error:
         return error
     return asked
+
+
+def said() -> RunSpec | UserError:
+    """Return the spec that the widgets say, whether or not its teacher is here, or what is wrong with it."""
+    values: dict[str, Any] = {}
+    for name, knob in KNOBS.items():
+        value = st.session_state[key(name)]
+        values[name] = spec.read(name, str(value)) if isinstance(knob.default, tuple) and not isinstance(value, list) else value
+    try:
+        return RunSpec.from_dict(values)
+    except UserError as error:
+        return error
 
 
 def form() -> None:
@@ -58,6 +65,13 @@ def form() -> None:
         for name in KNOBS:
             if name not in FIRST:
                 _widget(name)
+
+
+def table() -> None:
+    """Show what the widgets are set to, as text."""
+    values = {name: st.session_state[key(name)] for name in KNOBS}
+    shown = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+    st.table({_(knob.metadata["label"]): shown[name] or _("none") for name, knob in KNOBS.items()}, border="horizontal")
 
 
 def _widget(name: str) -> None:

@@ -24,10 +24,15 @@ def fill(values: TeacherSpec) -> None:
 
 def choose(dataset: str) -> None:
     """Choose a dataset, and the network that suits it."""
+    fill(TeacherSpec(dataset, suited(dataset)))
+
+
+def suited(dataset: str) -> str:
+    """Return the network that suits a dataset."""
     default, possible = spec.defaults(dataset)["teacher"], networks(dataset)
-    if spec.teacher_members(default)[0] not in possible:  # the images are too small for it
-        default = "cnn" if "cnn" in possible else possible[0]
-    fill(TeacherSpec(dataset, default))
+    if spec.teacher_members(default)[0] in possible:
+        return str(default)
+    return "cnn" if "cnn" in possible else possible[0]  # the images are too small for the usual one
 
 
 def networks(dataset: str) -> list[str]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdviz.figures import numbers
 from kdviz.i18n import _
-from kdviz.ui import galleries, subject
+from kdviz.ui import galleries, hiding, subject
 from kdviz.ui.components import gallery, pictures
 
 THUMBNAILS = 20
@@ -17,6 +17,8 @@ state = st.session_state
 
 def source() -> str:
     """Ask where the image comes from and return `test` or `own`."""
+    if hiding.hidden("own"):
+        return "test"
     state[SOURCE] = state.get(SOURCE) or "test"  # kept while other widgets come and go
     chosen = st.segmented_control(
         _("Where from"), ["test", "own"], key=SOURCE, required=True, label_visibility="collapsed",
@@ -27,6 +29,8 @@ def source() -> str:
 
 def show(shown: subject.Subject) -> None:
     """Show the galleries, the image that is looked at marked among its thumbnails."""
+    if hiding.hidden("gallery"):
+        return
     names, answers = shown.class_names, shown.answers
     many = len(names) > MOST_PILLS
     kinds: list[str | int] = [*galleries.KINDS, *(["class"] if many else range(len(names)))]
