@@ -100,7 +100,7 @@ export class Panels {
     })
   }
 
-  // The largest takes less than half of the panel; the numbers are written from their logarithms, since they may be too large for a double.
+  // The largest takes less than half of the panel; the numbers may be too large for a double: written from their logarithms.
   drawExponentials(cells, exponents) {
     const top = Math.max(...exponents)
     this.data.shown.forEach((index, row) => {
