@@ -1,0 +1,41 @@
+"""What a web process has imported when it listens, and when it has made its first page: nothing that it does not need by then."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.sources import ROOT
+
+LISTENING = "import sys; import app"
+FIRST_PAGE = f"""
+import sys
+import app
+from streamlit.testing.v1 import AppTest
+page = AppTest.from_file({str(ROOT / "kdviz" / "ui" / "main.py")!r}, default_timeout=120).run()
+assert not page.exception and page.title[0].value
+"""
+# Streamlit itself imports the top of plotly where it is installed; what draws in Python lies below it.
+HEAVY = (
+    "torch", "torchvision", "sklearn", "scipy", "pandas", "pyarrow", "plotly.tools", "distributed", "dask", "cryptography",
+    "sqlalchemy", "alembic", "safetensors",
+)  # fmt: skip
+
+
+def imported(program: str, names: tuple[str, ...]) -> list[str]:
+    """Return which of some modules a fresh interpreter has after a program."""
+    said = f"import json\nprint(json.dumps([name for name in {names!r} if name in sys.modules]))"
+    program = f"{program}\n{said}"
+    shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert shown.returncode == 0, shown.stderr
+    found: list[str] = json.loads(shown.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_server_listens_before_it_imports_anything_heavy() -> None:
+    assert imported(LISTENING, (*HEAVY, "numpy", "PIL.Image", "babel")) == []
+
+
+def test_the_first_page_needs_no_table_no_figure_of_python_and_no_store() -> None:
+    assert imported(FIRST_PAGE, HEAVY) == []
