@@ -71,7 +71,7 @@ class Live {
     this.hovered = null
     this.heard = () => this.follow()
     document.addEventListener("visibilitychange", this.heard)
-    this.sized = new ResizeObserver(() => this.drawn && plotly.Plots.resize(this.part("plot")))
+    this.sized = new ResizeObserver(() => this.drawn && root.offsetParent && plotly.Plots.resize(this.part("plot")))
     this.sized.observe(this.part("plot"))
   }
 
@@ -90,6 +90,7 @@ class Live {
     }))
     this.own = own.id
     if (another) this.begin()
+    else if (own.live && this.until < Infinity) this.begin()  // it was resumed
     this.told = own.state && kind(own.state)
     const plot = this.part("plot")
     plot.hidden = !data.frame
