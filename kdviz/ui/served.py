@@ -1,8 +1,8 @@
 """What the server serves beside the pages: the scripts that components run in the browser, and Plotly's own library.
 
 A component's JavaScript travels in every message of its page, so it is a short stub that imports the real one from here, once:
-an address holds the hash of its content, so a browser keeps it for good and asks for another one after a change. Scripts lie in
-`kdviz/ui/browser/` as plain modules, without a build step. Knows no page.
+an address holds the hash of the scripts' content, so a browser keeps it for good and asks for another one after a change. Scripts
+lie in `kdviz/ui/browser/` as plain modules, without a build step. Knows no page.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ def _file(name: str) -> Path | None:
 def _digest(name: str) -> str:
     file = _file(name)
     assert file is not None, f"{name} is no script of kdviz/ui/browser"
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    # Scripts import each other by their names beside them, so that a change of one has all asked for again.
+    files = [file] if name == PLOTLY else sorted(SCRIPTS.glob("*.js"))
+    return hashlib.sha256(b"".join(one.read_bytes() for one in files)).hexdigest()[:16]
 
 
 async def _script(request: Request) -> Response:
