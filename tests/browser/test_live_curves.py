@@ -39,27 +39,31 @@ def leases_last(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Training:
-    """A run that the test trains: the record's points, an evaluation at a time."""
+    """A run that the test trains: a preset's recorded points, an evaluation at a time."""
 
-    def __init__(self, store: Store, evaluations: int = 0) -> None:
+    def __init__(self, store: Store, evaluations: int = 0, preset: str = "all-images") -> None:
         self.store, self.id, self.at = store, secrets.token_hex(5), 0
+        self.record = presets.record(preset)
+        self.steps = sorted({point["step"] for point in self.record["points"]})
         with store.engine.begin() as connection:
             connection.execute(
                 schema.runs.insert().values(
-                    id=self.id, name="", spec=SPEC.to_json(), state="running", attempt=1, lease_until=time.time() + 3600,
-                    stop_requested=False, created=time.time(), started=time.time(), step=0, steps=STEPS[-1],
+                    id=self.id, name="", spec=presets.PRESETS[preset].spec.to_json(), state="running", attempt=1,
+                    lease_until=time.time() + 3600, stop_requested=False, created=time.time(), started=time.time(), step=0,
+                    steps=self.steps[-1],
                 )
             )  # fmt: skip
         self.go(evaluations)
 
     def go(self, evaluations: int = 1) -> None:
-        for step in STEPS[self.at : self.at + evaluations]:
-            self.store.write(self.id, 1, [point for point in RECORD["points"] if point["step"] == step], step, STEPS[-1])
+        for step in self.steps[self.at : self.at + evaluations]:
+            new = [point for point in self.record["points"] if point["step"] == step]
+            self.store.write(self.id, 1, new, step, self.steps[-1])
         self.at += evaluations
 
     def end(self) -> None:
-        self.go(len(STEPS) - self.at)
-        self.store.finish(self.id, 1, "done", RECORD["result"])
+        self.go(len(self.steps) - self.at)
+        self.store.finish(self.id, 1, "done", self.record["result"])
 
 
 def drawn(page: Page, evaluations: int) -> None:
@@ -171,6 +175,32 @@ def test_a_replay_goes_at_any_speed_and_to_any_moment(server: Served, visitor: O
     drawn(page, len(STEPS))
     assert time.monotonic() - began < seconds / 2  # at its own speed it would have taken that
     expect(page.locator(".kdviz-curves .clock")).to_have_text(f"{seconds:.1f} of {seconds:.1f} s")
+
+
+def test_a_sweep_fills_in_and_is_replayed(server: Served, visitor: Open) -> None:
+    def cells() -> list[str]:
+        said: list[str] = page.evaluate(
+            """() => (document.querySelector(".js-plotly-plot")?.data ?? []).flatMap(trace => trace.text ?? []).flat()
+                .map(text => text.replace(/[\\u200b·]/g, "")).filter(Boolean)"""
+        )
+        return said
+
+    training = Training(server.store, 0, "temperature-by-width")
+    page = visitor()
+    visit(page, f"{server.url}/distill?run={training.id}")
+    page.get_by_text("0 of 24 cells have points").wait_for()
+    training.go(6)
+    until(lambda: len(cells()) > 0, "the map fills in", 30)
+    training.end()
+    page.locator("h4").wait_for()
+    until(lambda: len(cells()) == 24, "the map is full", 30)
+    whole = cells()
+    bar = page.locator(".kdviz-curves .time")
+    bar.fill("300")
+    until(lambda: cells() != whole, "the map is that of an earlier moment", 30)
+    page.get_by_text("cells have points").wait_for()
+    bar.fill("1000")
+    until(lambda: cells() == whole, "the map is the last one again", 30)
 
 
 def test_a_tab_that_is_hidden_closes_its_stream(server: Served, visitor: Open) -> None:

@@ -1,5 +1,7 @@
 // Learning curves in the browser: what the stream says of runs is drawn as it comes, and what is there can be replayed.
-// Python (kdviz/figures/curves.py) says how everything looks and in which words; here points are gathered into it.
+// Python (kdviz/figures/curves.py) says how everything looks and in which words; figure.js gathers the points into it.
+
+import { figure, filled, sample } from "./figure.js"
 
 const chosen = { metric: "accuracy", scale: "linear", speed: 1, hidden: new Set() }  // stays while the reader is on the pages
 const lives = new WeakMap()
@@ -17,38 +19,9 @@ export default function (component) {
   }
 }
 
-// One mean and its band over the students of a series: [epochs, means, lows, highs]. An evaluation counts once every student
-// has written its point; the rule is that of kdviz.figures.curves.curve.
-export function gather(rows, students, at, column) {
-  const [student, epoch, seconds] = [at.student, at.epoch, at.seconds]
-  const found = new Map()
-  const wanted = new Set(students)
-  for (const row of rows) {
-    if (!wanted.has(row[student]) || row[column] === null || row[seconds] > at.until) continue
-    if (!found.has(row[epoch])) found.set(row[epoch], new Map())
-    found.get(row[epoch]).set(row[student], row[column])
-  }
-  const epochs = [...found.keys()].filter(key => found.get(key).size === wanted.size).sort((a, b) => a - b)
-  const values = epochs.map(key => [...found.get(key).values()])
-  return [
-    epochs, values.map(each => each.reduce((sum, value) => sum + value, 0) / each.length),
-    values.map(each => Math.min(...each)), values.map(each => Math.max(...each)),
-  ]
-}
-
-const filled = (text, fields) => text.replace(/\{(\w+)\}/g, (_, name) => fields[name])
 const whole = number => number.toLocaleString("en-US")
 const over = state => ["done", "stopped", "failed"].includes(state)
 const kind = state => (["queued", "running"].includes(state.state) ? "active" : state.state) + " " + state.pace
-
-// As kdviz.figures.numbers.percent writes what is no rounding.
-function percent(share) {
-  if (share === 0) return "0"
-  if (share === 1) return "100%"
-  if (share < 0.0005) return "<0.1%"
-  if (share >= 0.9995) return ">99.9%"
-  return (100 * share).toFixed(1) + "%"
-}
 
 function browser() {
   try {
@@ -71,7 +44,7 @@ class Live {
     this.hovered = null
     this.heard = () => this.follow()
     document.addEventListener("visibilitychange", this.heard)
-    this.sized = new ResizeObserver(() => this.drawn && plotly.Plots.resize(this.part("plot")))
+    this.sized = new ResizeObserver(() => this.drawn && root.offsetParent && plotly.Plots.resize(this.part("plot")))
     this.sized.observe(this.part("plot"))
   }
 
@@ -90,6 +63,7 @@ class Live {
     }))
     this.own = own.id
     if (another) this.begin()
+    else if (own.live && this.until < Infinity) this.begin()  // it was resumed
     this.told = own.state && kind(own.state)
     const plot = this.part("plot")
     plot.hidden = !data.frame
@@ -213,9 +187,11 @@ class Live {
       let text = state.ready ? words.waiting : words.starting
       if (state.state === "paused") text = filled(words.paused, fields)
       else if (state.state === "running" && !state.step) text = this.data.loading
-      else if (state.state === "running" && state.left === null) text = filled(words.step, fields)
-      else if (state.state === "running" && state.left < 120) text = filled(words.seconds, { ...fields, seconds: Math.round(state.left) })
-      else if (state.state === "running") text = filled(words.minutes, { ...fields, minutes: Math.round(state.left / 60) })
+      else if (state.state === "running") {
+        const [seconds, minutes] = [Math.round(state.left), Math.round(state.left / 60)]
+        const said = state.left === null ? words.step : state.left < 120 ? words.seconds : words.minutes
+        text = filled(said, { ...fields, seconds, minutes })
+      }
       progress.querySelector("progress").value = state.steps ? state.step / state.steps : 0
       progress.querySelector(".step").textContent = text
       progress.querySelector("progress").setAttribute("aria-label", text)
@@ -320,7 +296,8 @@ class Live {
     const place = focused?.name && `input[name="${focused.name}"][value="${focused.value}"]`
     this.part("choices").replaceChildren(choice("metric", metrics), choice("scale", scales))
     if (place) this.part("choices").querySelector(place)?.focus()
-    const named = [...frame.series.map(one => one.line), ...(this.data.teacher && chosen.metric === "accuracy" ? [frame.teacher] : [])]
+    const named = frame.series.map(one => one.line)
+    if (this.data.teacher && chosen.metric === "accuracy") named.push(frame.teacher)
     const buttons = this.part("series")
     const held = buttons.contains(focused) ? focused.dataset.series : null
     buttons.replaceChildren(...named.map(style => {
@@ -352,7 +329,9 @@ class Live {
 
   paint() {
     const plot = this.part("plot")
-    const { traces, layout, words } = this.figure()
+    const { data, runs, until, zoom } = this
+    const family = getComputedStyle(this.root).fontFamily
+    const { traces, layout, words } = figure({ data, runs, chosen, until, zoom, family })
     this.painting = true
     plotly.react(plot, traces, layout, { displayModeBar: false, doubleClick: false })
     this.painting = false
@@ -379,85 +358,4 @@ class Live {
       plotly.Fx.unhover(plot)
     })
   }
-
-  figure() {
-    const { frame, teacher, words } = this.data
-    const { metric, scale } = chosen
-    const logarithmic = scale !== "linear"
-    const says = frame.metrics[metric]
-    const at = { ...this.at, until: this.until }
-    const traces = []
-    const said = []
-    let [lowest, highest] = [Infinity, teacher?.accuracy ?? 0]
-    const epochs = frame.layout.xaxis.range[1] / 1.01
-    for (const one of frame.series) {
-      const rows = this.runs.get(one.run)?.points ?? []
-      const visible = !chosen.hidden.has(one.line.name)
-      const terms = metric === "loss" ? ["loss_soft", "loss_hard"] : [scale === "errors" ? "errors" : metric]
-      const accuracies = gather(rows, one.students, at, this.at.accuracy)
-      if (accuracies[0].length) {
-        const [when, mean, low, high] = accuracies.map(each => each.at(-1))
-        said.push(filled(words.sentence, {
-          condition: one.line.name, accuracy: percent(mean), epochs: String(Number(when.toPrecision(6))),
-          low: percent(low), high: percent(high),
-        }))
-      }
-      for (const term of terms) {
-        const [x, mean, low, high] = term === "accuracy" ? accuracies : gather(rows, one.students, at, this.at[term])
-        if (term.startsWith("loss") && high.every(value => value === 0) && x.length) continue  // a term without weight
-        const name = (one.terms[term] ?? one.line).name
-        const style = { ...one.line, ...one.terms[term] }
-        const placed = values => values.map(value => (scale === "errors" ? Math.max(value, 0.5) : logarithmic && value <= 0 ? null : value))
-        x.forEach((epoch, n) => {
-          if (visible && epoch >= epochs / 16) lowest = Math.min(lowest, low[n])
-          highest = Math.max(highest, high[n])
-        })
-        traces.push({
-          ...one.band, name, visible, x: [...x, ...[...x].reverse()], y: placed([...high, ...[...low].reverse()]),
-        })
-        const number = scale === "errors" ? ".1f" : says.number
-        traces.push({
-          ...style, name, visible, x, y: placed(mean), customdata: mean,
-          hovertemplate: `%{customdata:${number}}<extra>${name}</extra>`,
-        })
-      }
-    }
-    if (teacher && metric === "accuracy") {
-      const value = scale === "errors" ? teacher.errors : teacher.accuracy
-      const number = scale === "errors" ? ".0f" : says.number
-      traces.push({
-        ...frame.teacher, visible: !chosen.hidden.has(frame.teacher.name), x: [0, epochs], y: [value, value].map(y => Math.max(y, logarithmic ? 1e-9 : y)),
-        hovertemplate: `%{y:${number}}<extra>${frame.teacher.name}</extra>`,
-      })
-    }
-    if (teacher) said.push(filled(words.teacher, { accuracy: percent(teacher.accuracy) }))
-    const yaxis = {
-      ...frame.layout.yaxis, type: logarithmic ? "log" : "linear", autorange: true, tickformat: scale === "errors" ? "~g" : says.tick,
-      title: { text: scale === "errors" ? says.errors : says.title }, ...(logarithmic && { dtick: "D2" }),  // 1, 2, 5, 10, ...
-    }
-    if (!logarithmic && ["accuracy", "agreement"].includes(metric)) {
-      // From a little under all evaluations but those of the first sixteenth, which are near chance.
-      const floor = lowest === Infinity ? 0 : Math.max(0, lowest - 0.05 * (highest - lowest) - 0.002)
-      Object.assign(yaxis, { autorange: false, range: [floor, 1 + 0.02 * (1 - floor)] })
-    }
-    const xaxis = { ...frame.layout.xaxis, range: [...frame.layout.xaxis.range] }
-    if (this.zoom?.x) xaxis.range = [...this.zoom.x]
-    if (this.zoom?.y) Object.assign(yaxis, { autorange: false, range: [...this.zoom.y] })
-    const touched = matchMedia("(pointer: coarse)").matches  // where a finger on the figure scrolls the page
-    const font = { ...frame.layout.font, family: getComputedStyle(this.root).fontFamily }
-    const layout = { ...frame.layout, font, xaxis, yaxis, dragmode: touched ? false : frame.layout.dragmode }
-    return { traces, layout, words: said.join(" ") || words.nothing }
-  }
-}
-
-const DASHES = { solid: "", dash: "9 5", dot: "3 4", longdash: "14 6" }
-const SIGNS = {
-  circle: "M20 1a5 5 0 1 0 .01 0z", diamond: "M20 0l6 6-6 6-6-6z", square: "M15 1h10v10h-10z", cross: "M18 1h4v3h3v4h-3v3h-4v-3h-3v-4h3z",
-}
-
-// How a series looks, for its switch.
-function sample({ line, marker, opacity }) {
-  const sign = marker ? `<path d="${SIGNS[marker.symbol]}" fill="${marker.color}"/>` : ""
-  return `<svg width="40" height="12" aria-hidden="true" opacity="${opacity ?? 1}"><path d="M0 6H40" stroke="${line.color}" stroke-width="3" ` +
-    `stroke-dasharray="${DASHES[line.dash]}"/>${sign}</svg>`
 }

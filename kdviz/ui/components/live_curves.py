@@ -133,7 +133,8 @@ def clock(store: Store | None, view: shown.Shown) -> float | None:
     """
     data = {**_data(store, [view]), "frame": None, "words": _words()}
     shown_at = _mount(key="live_clock", data=data, on_moved_change=lambda: None, on_at_change=lambda: None).at
-    if not isinstance(shown_at, dict) or shown_at.get("run") != _id(view):
+    live = view.run is not None and not view.run.over
+    if live or not isinstance(shown_at, dict) or shown_at.get("run") != _id(view):
         return None
     seconds = shown_at.get("seconds")
     return float(seconds) if isinstance(seconds, (int, float)) else None
