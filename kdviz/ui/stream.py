@@ -26,16 +26,16 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kdviz import engine
 from kdviz.errors import InvalidValue, UserError, quoted
 from kdviz.i18n import N_
-from kdviz.store import Stand, Store
 from kdviz.ui import served, server
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
+
+    from kdviz.store import Stand, Store
 
 log = logging.getLogger("kdviz.stream")
 
@@ -121,6 +121,8 @@ class Reader:
 
     def _look(self) -> bool:
         """Read what is new, and return whether anything is."""
+        from kdviz import engine  # SQLAlchemy and numpy, without which a server listens
+
         stand, points = self.store.news(self.run_id, int(self.rows[-1][0] or 0) if self.rows else 0)
         if points:
             self.last = points[-1]

@@ -6,6 +6,7 @@ Read with numpy alone, and only when the reader asks: the first paint opens no s
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
@@ -13,10 +14,12 @@ import streamlit as st
 from kdviz.figures import Kind
 from kdviz.i18n import _
 from kdviz.spec import RunSpec
-from kdviz.store import Run
 from kdviz.teachers import Card
-from kdviz.ui import server, shown
+from kdviz.ui import server
 from kdviz.ui.components.dial import Panel, Students
+
+if TYPE_CHECKING:
+    from kdviz.store import Run
 
 WANTED = "soft_targets_students"
 
@@ -25,6 +28,8 @@ def of(card: Card, number: int, images: int) -> Students:
     """Return what students of a teacher say to test image `number` of so many, if the reader wants to see any."""
     if not st.session_state.get(WANTED):
         return Students(wanted=False)
+    from kdviz.ui import shown  # SQLAlchemy, which the first page does without
+
     run = _newest(card)
     if run is None:
         return Students(True, note=_("No run of this teacher has finished yet: start one on the page Distill."))
