@@ -61,7 +61,7 @@ _CSS = """
 .kdviz-curves select { background: var(--st-background-color); }
 .kdviz-curves fieldset input:checked + span { background: var(--st-primary-color); border-color: transparent; color: #FFFFFF; }
 .kdviz-curves fieldset input:disabled + span { opacity: 0.45; cursor: default; }
-.kdviz-curves input:focus-visible + span, .kdviz-curves button:focus-visible, .kdviz-curves select:focus-visible,
+.kdviz-curves fieldset input:focus-visible + span, .kdviz-curves button:focus-visible, .kdviz-curves select:focus-visible,
 .kdviz-curves .time:focus-visible { outline: 3px solid var(--st-text-color); outline-offset: 1px; }
 .kdviz-curves .series { display: flex; flex-wrap: wrap; gap: 4px 8px; margin-bottom: 4px; }
 .kdviz-curves .series button { display: flex; align-items: center; gap: 8px; border-color: transparent; padding: 3px 8px; }
