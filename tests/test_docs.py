@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import dataclasses
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 import kdviz
 from kdviz import cli, data, spec
+from kdviz.ui import hiding, subject
 from tests import catalogue
 from tests.sources import ROOT, imports, modules
 
@@ -85,6 +87,21 @@ def test_readme_tells_the_choices_of_each_knob() -> None:
             missing = [choice for choice in spec.KNOBS[name].metadata["choices"] if f"`{choice}`" not in row[2]]
             assert not missing
     assert not [name for name in data.SOURCES if f"`{name}`" not in README]
+
+
+def test_readme_has_each_name_of_a_link_and_no_other() -> None:
+    told = {row[0].strip("`"): set(re.findall(r"`([a-zA-Z]+)`", row[1])) for row in rows("page")}
+    assert told == {
+        "/": {setting.name for setting in subject.TABLE},
+        "/distill": {"run", "distill"},
+        "/teachers": {"run", *(field.name for field in dataclasses.fields(spec.TeacherSpec))},
+        "every page": {"lang", hiding.LINK},
+    }
+
+
+def test_readme_has_each_control_that_a_link_hides_and_no_other() -> None:
+    told = [name for row in rows("`hide=`") for name in re.findall(r"`([a-zA-Z]+)`", row[0])]
+    assert told == list(hiding.CONTROLS)
 
 
 def test_readme_has_each_variable_and_no_other() -> None:

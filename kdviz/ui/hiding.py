@@ -77,7 +77,7 @@ def note(page: str) -> None:
     state = st.session_state
     if any(CONTROLS[name].page in ("", page) for name in state[HIDDEN]):
         with st.container(horizontal=True, vertical_alignment="center", key="hiding"):
-            st.caption(_("This link hides some of the controls."), width="content")
+            st.markdown(_("This link hides some of the controls."), width="content")
             st.button(_("Show all"), key="show_all", type="tertiary", on_click=_show_all)
     if state.get(WRONG) is not None:
         error = UnknownName(

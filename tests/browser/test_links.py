@@ -28,7 +28,7 @@ def test_a_copied_link_shows_somebody_else_the_same(server: Served, visitor: Ope
     page = visitor(locale="zh-TW")
     visit(page, server.url)
     page.locator("h5").wait_for()
-    assert page.evaluate("document.documentElement.lang") == "zh-Hant"
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
     box = page.get_by_role("button", name="複製連結").bounding_box()
     assert box is not None and min(box["width"], box["height"]) >= 44
     link = copied(page, "複製連結", "已複製連結")  # the address itself is still bare
@@ -42,7 +42,7 @@ def test_a_copied_link_shows_somebody_else_the_same(server: Served, visitor: Ope
     other.get_by_role("checkbox", name="Log scale").check()
     other.wait_for_url(re.compile("scale=log"))
     settled(other)
-    assert other.evaluate("document.documentElement.lang") == "en"
+    expect(other.locator("html")).to_have_attribute("lang", "en")
     assert query(copied(other)) == query(link) | {"lang": "en", "scale": "log"}
     other.go_back()
     other.wait_for_url(lambda address: "scale=log" not in address)
