@@ -22,6 +22,7 @@ from kdviz.spec import RunSpec, TeacherSpec
 from kdviz.store import Store, open_store
 from kdviz.ui.components import teacher_form
 from tests.sources import ROOT
+from tests.ui.given import components
 
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
 COUNTS = {"car": 24, "dog": 16, "truck": 10}
@@ -149,7 +150,7 @@ def test_start_queues_what_the_form_says(store: Store) -> None:
     assert run.spec == TeacherSpec("digits", "mlp-100-x3", 2, 7)
     assert at.query_params["run"] == run.id
     assert at.button(key="teachers_start").disabled
-    assert {f"pause_{run.id}", f"stop_{run.id}"} <= set(keys(at)) and len(at.get("bidi_component")) == 1
+    assert {f"pause_{run.id}", f"stop_{run.id}"} <= keys(at) and "live_curves" in components(at)
     # It is found again by its link, and its settings with it.
     again = page(run=run.id)
     assert f"stop_{run.id}" in keys(again)
