@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from kdviz.spec import RunSpec
 from tests.browser.conftest import Open
@@ -18,6 +18,11 @@ def copied(page: Page, button: str = "Copy link", said: str = "Link copied") -> 
     page.get_by_role("button", name=button, exact=True).click()
     expect(page.get_by_role("status").filter(has_text=said)).to_be_visible()
     return str(page.evaluate("navigator.clipboard.readText()"))
+
+
+def within(shown: Locator, width: int) -> bool:
+    box = shown.bounding_box()
+    return box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
 
 
 def query(link: str) -> dict[str, str]:
@@ -54,11 +59,14 @@ def test_where_the_browser_has_no_clipboard_the_link_is_copied_or_shown(server: 
     page.add_init_script("if (!sessionStorage.clipboard) Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     visit(page, f"{server.url}/distill?seeds=3&student=linear,mlp-8")  # as over plain http in a room
     page.get_by_role("button", name="Copy link").click()
-    expect(page.get_by_role("status").filter(has_text="Link copied")).to_be_visible()
+    copied_so = page.get_by_role("status").filter(has_text="Link copied")
+    expect(copied_so).to_be_visible()
+    assert within(copied_so, 390)
     page.evaluate("document.execCommand = () => false")
     page.get_by_role("button", name="Copy link").click()
     field = page.get_by_role("textbox", name="The link")
     expect(field).to_be_focused()
+    assert within(field, 390)
     link = f"{server.url}/distill?dataset=digits&student=linear,mlp-8&seeds=3&lang=en"
     shown = field.evaluate("field => field.value.slice(field.selectionStart, field.selectionEnd)")
     assert (shown.split("?")[0], query(shown)) == (link.split("?")[0], query(link))

@@ -1,7 +1,8 @@
 // A button that copies the page's link. It also tells the browser which language the page is in.
 //
 // data.link: what the link says when nothing is left out; data.seen: what the address said when that was written;
-// data.set: what this link has besides, null for what it must not have; data.lang: for screen readers; data.words: what it says.
+// data.set: what this link has besides, null for what it must not have; data.wide: whether a phone has room for its words;
+// data.lang: for screen readers; data.words: what it says.
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".copy")
@@ -12,8 +13,7 @@ export default function ({ data, parentElement }) {
   button.setAttribute("aria-label", data.words.label)
   button.title = data.words.help
   field.setAttribute("aria-label", data.words.field)
-  button.classList.toggle("wide", data.wide)
-  root.dataset.ready = "true"
+  root.classList.toggle("wide", data.wide)
 
   let timer = 0
   const say = (text, milliseconds) => {

@@ -43,7 +43,12 @@ input {
   background: var(--st-background-color); border: 1px solid var(--st-border-color); border-radius: 6px;
 }
 [hidden] { display: none; }
-@media (max-width: 640px) { button:not(.wide) { padding: 0; } button:not(.wide) .words { display: none; } }
+.wide .said, .wide input { right: auto; left: 0; }
+@media (max-width: 640px) {
+  .said, input { right: auto; left: 0; }
+  .copy:not(.wide) button { padding: 0; }
+  .copy:not(.wide) .words { display: none; }
+}
 """
 
 _mount = served.component("copy_link", "copy_link.js", _HTML, _CSS)
