@@ -70,7 +70,8 @@ export function build(root, panels, names, classes, columns, label) {
 // from, to: where the bar begins and ends, 0..1 of the panel; value: the number itself, for whoever reads the page by program.
 export function set(cell, from, to, text, value, mayBeInside = true) {
   const inside = mayBeInside && to >= ON_BAR_FROM
-  cell.bar.style.clipPath = `inset(0 ${(100 * (1 - to)).toFixed(3)}% 0 ${(100 * from).toFixed(3)}%)`
+  cell.bar.style.left = `${(100 * from).toFixed(3)}%`
+  cell.bar.style.right = `${(100 * (1 - to)).toFixed(3)}%`
   cell.bar.dataset.value = value
   cell.at.style.transform = `translateX(${(100 * to).toFixed(3)}%)`
   if (cell.inside !== inside) cell.at.classList.toggle("inside", inside)
