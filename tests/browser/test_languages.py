@@ -87,10 +87,18 @@ def hints(page: Page) -> set[str]:
     """Point at every help sign of a page, one after the other, and return what they say."""
     said: set[str] = set()
     for sign in page.locator("[data-testid=stTooltipIcon]").all():
-        sign.hover()
+        until(lambda sign=sign: points_at(page, sign), "the sign says its hint")  # type: ignore[misc]
         described = sign.locator("[aria-describedby]").get_attribute("aria-describedby")
         said.add(page.locator(f"[id='{described}']").inner_text())
     return said
+
+
+def points_at(page: Page, sign: Locator) -> bool:
+    """Point at a help sign and return whether it says its hint: a page that is just scrolled may slip from under the mouse."""
+    page.mouse.move(0, 0)
+    sign.hover()
+    page.wait_for_timeout(500)
+    return sign.locator("[aria-describedby]").count() > 0
 
 
 def menus(page: Page) -> Locator:
