@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def component(name: str, script: str, html: str, css: str, isolate_styles: bool 
     function, of which a wrapper for the page is made. The stub keeps a page's calls in order, and calls what the renderer
     returned (its clean-up) when the component goes. isolate_styles: False where a library in it styles the page.
     """
-    stub = _STUB % json.dumps(address(script))
+    stub = _STUB % json.dumps([address(name) for name in (script, *_imported(script))])
     mounted = st.components.v2.component(f"kdviz_{name}", html=html, css=css, js=stub, isolate_styles=isolate_styles)
 
     # Every list and dictionary in a dictionary is looked at, whether it be a table, with the help of pandas and pyarrow: 0.3 s
@@ -65,7 +66,8 @@ def component(name: str, script: str, html: str, css: str, isolate_styles: bool 
 
 
 _STUB = """
-const loaded = import(new URL(%s, document.baseURI))
+// The script, and all that it imports, asked for at once: one after the other they would take as long again as they are deep.
+const [loaded] = %s.map(address => import(new URL(address, document.baseURI)))
 const last = new WeakMap()
 
 export default function (component) {
@@ -81,6 +83,19 @@ export default function (component) {
   }
 }
 """
+
+
+@lru_cache
+def _imported(script: str) -> tuple[str, ...]:
+    """Return the scripts that a script imports, and those that they import, each once."""
+    found: dict[str, None] = {}
+    waiting = [script]
+    while waiting:
+        text = (SCRIPTS / waiting.pop()).read_text("utf-8")
+        new = [name for name in re.findall(r'^import .* from "\./([\w.]+)"', text, re.MULTILINE) if name not in found]
+        found |= dict.fromkeys(new)
+        waiting += new
+    return tuple(found)
 
 
 def _file(name: str) -> Path | None:

@@ -58,3 +58,14 @@ def test_an_address_changes_with_the_content(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize("name", ["served.py", "nothing.js", "..%2Fserved.py", "%2Fetc%2Fpasswd", "../server.py"])
 def test_nothing_else_is_served(name: str) -> None:
     assert get(f"/{served.UNDER}/0/{name}")[0] == 404
+
+
+def test_a_script_is_asked_for_together_with_all_that_it_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.js").write_text('import { b } from "./b.js"\nimport { c } from "./c.js"\n', "utf-8")
+    (tmp_path / "b.js").write_text('import { c } from "./c.js"\nexport const b = c\n', "utf-8")
+    (tmp_path / "c.js").write_text("export const c = 1\n", "utf-8")
+    monkeypatch.setattr(served, "SCRIPTS", tmp_path)
+    served._imported.cache_clear()
+    assert served._imported("a.js") == ("b.js", "c.js")
+    assert served._imported("c.js") == ()
+    served._imported.cache_clear()
