@@ -120,7 +120,7 @@ def _knobs(command: argparse.ArgumentParser) -> None:
         others = "".join(f"; {value} on {dataset}" for dataset, value in meta["by_dataset"].items())
         choices = ": " + ", ".join(meta["choices"]) if meta["choices"] else ""
         limits = f", {meta['low']:g} to {meta['high']:g}" if meta["low"] is not None else ""
-        shown = ",".join(map(str, default)) or "none" if isinstance(default, tuple) else default
+        shown = ",".join(map(str, default)) or "none" if isinstance(default, tuple) else "none" if default is None else default
         option = {"dataset": "data"}.get(name, name).replace("_", "-")
         command.add_argument(
             f"--{option}",
@@ -250,11 +250,11 @@ def _distill(parsed: argparse.Namespace) -> None:
         if None in last.latest or (last.seconds - said < 0.5 and not last.complete):
             continue
         said = last.seconds
-        accuracies: dict[str, list[float]] = {"hard_labels": [], "distilled": []}
+        accuracies: dict[str, list[float]] = {}
         for student, point in zip(students, last.last_points(), strict=True):
-            accuracies[student.condition].append(point.accuracy)
-        hard, distilled = (sum(of) / len(of) for of in accuracies.values())
-        _print(f"step {last.step:,} of {last.steps:,}: hard labels {hard:.2%}, distilled {distilled:.2%}, {last.seconds:.1f} s")
+            accuracies.setdefault(student.condition.replace("_", " "), []).append(point.accuracy)
+        means = ", ".join(f"{condition} {sum(of) / len(of):.2%}" for condition, of in accuracies.items())
+        _print(f"step {last.step:,} of {last.steps:,}: {means}, {last.seconds:.1f} s")
     assert last is not None  # a training always yields its beginning
     result = run.result(prepared, last)
     if parsed.record is not None:
@@ -263,14 +263,17 @@ def _distill(parsed: argparse.Namespace) -> None:
         print(json.dumps(result))
         return
     print(f"teacher {result['teacher']['name']}: {result['teacher']['accuracy']:.2%}")
-    for setting, comparison in zip(asked.settings, result["comparisons"], strict=True):
+    for comparison in result["comparisons"]:
+        setting = spec.Setting(*(comparison[name] for name in spec.Setting._fields))
+        conditions = [comparison["condition"], comparison["against"]]
         shares = [
             sum(result["students"][number]["accuracy"] for number in numbers) / len(numbers)
-            for numbers in asked.compared(setting)
+            for numbers in (asked.members(condition, setting) for condition in conditions)
         ]
+        first, second = (condition.replace("_", " ") for condition in conditions)
         names = {"student": "{}", "temperature": "T = {:g}", "soft_weight": "soft weight {:g}", "fraction": "{:g} of the images"}
         shown = [names[name].format(getattr(setting, name)) for name in names if name == "temperature" or name in asked.swept]
-        line = f"{', '.join(shown)}: distilled {shares[0]:.2%}, hard labels {shares[1]:.2%}, "
+        line = f"{', '.join(shown)}: {first} {shares[0]:.2%}, {second} {shares[1]:.2%}, "
         line += f"difference {100 * comparison['mean']:+.2f} points"
         if comparison["verdict"] is not None:
             line += f" [{100 * comparison['low']:+.2f}, {100 * comparison['high']:+.2f}]: {comparison['verdict']}"

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdviz import data, models, settings, stats, strategy, teachers, train, turns
+from kdviz import answers, data, models, settings, stats, strategy, teachers, train, turns
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
-from kdviz.spec import RunSpec
+from kdviz.spec import EVERY_RUN, FURTHER, Condition, RunSpec, Setting
 
 TRANSFER_SEED = 2015
 
@@ -103,15 +103,16 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
         "test_labels": torch.from_numpy(np.array(dataset.labels[judged])),
         "test_teacher_logits": torch.from_numpy(np.array(logits[judged])),
     }
-    material = {
-        fraction: train.Material(
-            inputs=models.inputs(dataset.pixels[numbers], dataset.mean, dataset.std),
-            labels=torch.from_numpy(dataset.labels[numbers]),
-            teacher_logits=torch.from_numpy(logits[numbers]),
+    material = {}
+    for fraction, seen in learned.items():
+        answered, weightings = answers.learned_from(spec, card, dataset, logits, seen)
+        material[fraction] = train.Material(
+            inputs=models.inputs(dataset.pixels[seen], dataset.mean, dataset.std),
+            labels=torch.from_numpy(dataset.labels[seen]),
+            teacher_logits=torch.from_numpy(answered[0] if len(answered) == 1 else answered),
+            weightings=None if weightings is None else torch.from_numpy(weightings),
             **judges,
         ).to(chosen)
-        for fraction, numbers in learned.items()
-    }
     students = spec.students
     stacks = []
     for numbers, evaluations in zip(how.stacks, how.evaluations, strict=True):
@@ -203,6 +204,22 @@ def correctness(progress: turns.Progress, prepared: Prepared) -> np.ndarray:
     return right
 
 
+def pairs(spec: RunSpec, setting: Setting) -> list[tuple[tuple[Condition, list[int]], tuple[Condition, list[int]]]]:
+    """Return who is compared with whom in a setting, each by name and numbers: every condition with hard labels, and the
+    distilled with every further one, whose difference is the part of the gain that it lacks."""
+    who: dict[Condition, list[int]] = {condition: spec.members(condition, setting) for condition in spec.conditions}
+    against = [(condition, other) for other in EVERY_RUN for condition in FURTHER if condition in who]
+    asked: list[tuple[Condition, Condition]] = [("distilled", "hard_labels")]
+    for condition, other in against:
+        asked.append((condition, other) if other == "hard_labels" else (other, condition))
+    return [((one, who[one]), (two, who[two])) for one, two in asked]
+
+
+def difference(correct: np.ndarray, correct_control: np.ndarray) -> dict[str, Any]:
+    """Return `stats.paired_difference` as plain values."""
+    return asdict(stats.paired_difference(correct, correct_control))
+
+
 def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
     """Return a run's result as the JSON contract of the command line has it: spec, seconds, teacher, students, comparisons."""
     spec, students = prepared.spec, prepared.spec.students
@@ -220,15 +237,16 @@ def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
             "errors": point.errors,
             "agreement": point.agreement,
             "kl": point.kl,
+            "train_accuracy": seen,
             "parameters": parameters[student.network],
         }
-        for student, point in zip(students, last.last_points(), strict=True)
+        for student, point, seen in zip(students, last.last_points(), last.train_accuracies(), strict=True)
     ]
-    comparisons = []
-    for setting in spec.settings:
-        distilled, control = spec.compared(setting)
-        difference = asdict(stats.paired_difference(correct[distilled], correct[control]))
-        comparisons.append({"condition": "distilled", "against": "hard_labels", **setting._asdict(), **difference})
+    comparisons = [
+        {"condition": condition, "against": against, **setting._asdict(), **difference(correct[ours], correct[theirs])}
+        for setting in spec.settings
+        for (condition, ours), (against, theirs) in pairs(spec, setting)
+    ]
     return {
         "spec": spec.to_dict(),
         "seconds": last.seconds,

@@ -15,16 +15,29 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from kdviz import data, models
 from kdviz.errors import InvalidValue, UnknownName, quoted
 from kdviz.i18n import N_, Message
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 
-Condition = Literal["distilled", "hard_labels"]
+Condition = Literal[
+    "hard_labels", "distilled", "permuted_non_targets", "confidence_weighted", "label_smoothing", "random_teacher"
+]  # fmt: skip
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+"""What students learn from, in the order in which they stand. `distilled`: the teacher's soft targets. `permuted_non_targets`:
+those with the probabilities of the wrong classes changed about among themselves, in each image its own way (Furlanello et al.
+2018, arXiv:1805.04770, "dark knowledge with permuted predictions"). `confidence_weighted`: the hard labels, each image weighing
+as much as the teacher is sure of its label, 1 on average (ibid., "confidence weighted by teacher max", but of the true class).
+`label_smoothing`: the mean probability of the true class that the soft targets have at that T, the rest shared evenly.
+`random_teacher`: the soft targets of a network of the teacher's kind that was never trained."""
+EVERY_RUN: tuple[Condition, ...] = ("hard_labels", "distilled")
+LABELS_ALONE: tuple[Condition, ...] = ("hard_labels", "confidence_weighted")
+FURTHER = tuple(condition for condition in CONDITIONS if condition not in EVERY_RUN)
 GRID = ("temperature", "student", "soft_weight", "fraction")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
+NAME_LISTS = ("conditions",)
 MAX_STUDENTS = 1024
 MAX_BYTES = 4_000_000_000
 TEACHER, MAX_MEMBERS = "teacher", 10
@@ -56,7 +69,8 @@ class Student:
     """One student of a run.
 
     temperature: None for a student that never sees the teacher; network: its name; fraction: of the transfer set that it sees;
-    learning_rate: its own, None for that of everybody; targets: which of several teachers' answers it learns from.
+    learning_rate: its own, None for that of everybody; targets: which of several teachers' answers it learns from;
+    emphasis: which of several weightings of the images its hard labels carry, None for none.
     """
 
     condition: Condition
@@ -68,6 +82,14 @@ class Student:
     fraction: float = 1.0
     learning_rate: float | None = None
     targets: int = 0
+    emphasis: int | None = None
+
+
+class Answers(NamedTuple):
+    """One array of logits that students learn from: whose condition it serves, and at which temperature, None for any."""
+
+    condition: Condition
+    temperature: float | None = None
 
 
 class Setting(NamedTuple):
@@ -104,6 +126,11 @@ class RunSpec:
     hard_weight: float = knob(
         0.1, N_("Weight of the hard labels"), N_("multiplies the hard term of the distilled student"), 0, 1000
     )
+    conditions: tuple[Condition, ...] = knob(
+        EVERY_RUN, N_("Conditions"),
+        N_("what is compared: hard_labels and distilled in every run, and controls that take the soft targets apart"),
+        choices=CONDITIONS,
+    )  # fmt: skip
     seeds: int = knob(5, N_("Seeds"), N_("students of each condition; a difference needs at least two"), 1, 32)
     epochs: int = knob(
         100,
@@ -122,7 +149,11 @@ class RunSpec:
         unit=N_("images"),
         by_dataset={"mnist": 128, "street": 128, "fashion-mnist": 128, "cifar10": 128},
     )
-    learning_rate: float = knob(0.001, N_("Learning rate"), N_("step size of the optimizer, the same for all"), 1e-6, 10)
+    learning_rate: float = knob(0.001, N_("Learning rate"), N_("step size of the optimizer"), 1e-6, 10)
+    control_learning_rate: float | None = knob(
+        None, N_("Learning rate of the control"),
+        N_("of the students without soft targets, which may need another one; none: the same as the others"), 1e-6, 10,
+    )  # fmt: skip
     optimizer: str = knob("adam", N_("Optimizer"), N_("how the weights are updated"), choices=("adam", "sgd"))
     schedule: str = knob(
         "constant", N_("Learning rate schedule"), N_("constant, or linear: falling evenly to 0 at the end"),
@@ -158,7 +189,9 @@ class RunSpec:
             raise InvalidValue(N_("classes left out must leave at least one class, got all of them"))
         if 0 in self.soft_weight and self.hard_weight == 0:
             raise InvalidValue(N_("soft weight and hard weight must not both be 0: the distilled student would learn nothing"))
-        each = self.seeds * len(self.fraction) * (1 + len(self.temperature) * len(self.soft_weight))
+        if missing := [condition for condition in EVERY_RUN if condition not in self.conditions]:
+            raise InvalidValue(N_("conditions must include {needed}, got {value}"), needed=missing, value=list(self.conditions))
+        each = self.seeds * len(self.fraction) * len(_conditions(self))
         if each * len(networks) > MAX_STUDENTS:
             raise InvalidValue(
                 N_("a run trains at most {most} students at once, got {asked}: use fewer seeds or fewer values in the lists"),
@@ -185,14 +218,22 @@ class RunSpec:
     @property
     def students(self) -> list[Student]:
         """Every student of the run, in the order of all stacked arrays: each network on each fraction of the images, there
-        the control first, then the temperatures, then the weights; seeds within a condition."""
+        the control first, then the distilled by temperature and weight, then further conditions; seeds within each."""
         return list(_students(self))
+
+    @property
+    def answers(self) -> list[Answers]:
+        """The logits that students learn from, in the order of `Student.targets`."""
+        return _answers(self)
 
     def compared(self, setting: Setting) -> tuple[list[int], list[int]]:
         """Return the numbers of a setting's distilled students and of their controls, both by seed."""
-        members = _members(self)
-        control = members[setting.student, setting.fraction, None, None]
-        return list(members[tuple(setting)]), list(control)
+        return self.members("distilled", setting), self.members("hard_labels", setting)
+
+    def members(self, condition: Condition, setting: Setting) -> list[int]:
+        """Return the numbers of a condition's students in a setting, by seed."""
+        cell = _cell(condition, setting.temperature, setting.soft_weight)
+        return list(_members(self)[setting.student, setting.fraction, cell])
 
     @property
     def swept(self) -> list[str]:
@@ -292,23 +333,60 @@ def from_dict(values: Mapping[str, Any]) -> RunSpec | TeacherSpec:
     return RunSpec.from_dict(values)
 
 
+class _Cell(NamedTuple):
+    """What students of one network and fraction have in common but for their seed; None where it is nothing to them."""
+
+    condition: Condition
+    temperature: float | None
+    soft_weight: float | None
+
+
+def _cell(condition: Condition, temperature: float, soft_weight: float) -> _Cell:
+    if condition == "hard_labels":
+        return _Cell(condition, None, None)
+    return _Cell(condition, temperature, None if condition in LABELS_ALONE else soft_weight)
+
+
+def _conditions(spec: RunSpec) -> list[_Cell]:
+    """Return the cells of every network and fraction, in the order of the students."""
+    both = list(itertools.product(spec.temperature, spec.soft_weight))
+    return list(dict.fromkeys(_cell(condition, *each) for condition in spec.conditions for each in both))
+
+
+def _answers(spec: RunSpec) -> list[Answers]:
+    found = [Answers("distilled")]
+    for condition in spec.conditions:
+        if condition in ("permuted_non_targets", "random_teacher"):
+            found.append(Answers(condition))
+        if condition == "label_smoothing":
+            found += [Answers(condition, T) for T in spec.temperature]
+    return found
+
+
 @lru_cache(maxsize=64)
 def _students(spec: RunSpec) -> tuple[Student, ...]:
-    seeds, students = range(spec.seeds), []
-    for network, fraction in itertools.product(spec.student, spec.fraction):
-        students += [Student("hard_labels", None, seed, 0.0, 1.0, network, fraction) for seed in seeds]
-        for T, weight in itertools.product(spec.temperature, spec.soft_weight):
-            students += [Student("distilled", T, seed, weight, spec.hard_weight, network, fraction) for seed in seeds]
+    answers, cells, students = _answers(spec), _conditions(spec), []
+    for network, fraction, cell in itertools.product(spec.student, spec.fraction, cells):
+        of: dict[str, Any] = dict(network=network, fraction=fraction)
+        if cell.soft_weight is None:  # hard labels alone
+            of |= dict(soft_weight=0.0, hard_weight=1.0, learning_rate=spec.control_learning_rate)
+            if cell.temperature is not None:
+                of["emphasis"] = spec.temperature.index(cell.temperature)
+        else:
+            own = Answers(cell.condition, cell.temperature)
+            learned = own if own in answers else Answers(cell.condition)
+            of |= dict(soft_weight=cell.soft_weight, hard_weight=spec.hard_weight, targets=answers.index(learned))
+        students += [Student(condition=cell.condition, temperature=cell.temperature, seed=s, **of) for s in range(spec.seeds)]
     return tuple(students)
 
 
 @lru_cache(maxsize=64)
-def _members(spec: RunSpec) -> dict[tuple[Any, ...], list[int]]:
-    """Return the numbers of the students of every condition: network, fraction, and temperature and weight or None twice."""
-    members: dict[tuple[Any, ...], list[int]] = {}
+def _members(spec: RunSpec) -> dict[tuple[str, float, _Cell], list[int]]:
+    """Return the numbers of the students of every cell of every network and fraction."""
+    members: dict[tuple[str, float, _Cell], list[int]] = {}
     for number, s in enumerate(_students(spec)):
-        weight = s.soft_weight if s.condition == "distilled" else None
-        members.setdefault((s.network, s.fraction, s.temperature, weight), []).append(number)
+        cell = _cell(s.condition, s.temperature or 0.0, s.soft_weight)
+        members.setdefault((s.network, s.fraction, cell), []).append(number)
     return members
 
 
@@ -331,16 +409,29 @@ def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
         if f.name == "temperature":
             return tuple(dict.fromkeys(check_temperature(T) for T in values))
         return tuple(dict.fromkeys(_number(name, v, meta["low"], meta["high"], whole=False) for v in values))
+    if f.name in NAME_LISTS:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if not values:
+            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
+        for each in values:
+            _choice(name, each, meta["choices"])
+        return tuple(choice for choice in meta["choices"] if choice in values)
     if f.name == "classes_left_out":
         values = value if isinstance(value, (list, tuple)) else [value]
         return tuple(sorted({_number(name, v, meta["low"], meta["high"], whole=True) for v in values}))
     if isinstance(f.default, str):
-        if meta["choices"] and value not in meta["choices"]:
-            raise UnknownName(
-                N_("unknown {knob} {name}; known: {known}"), knob=name, name=quoted(value, 80), known=list(meta["choices"])
-            )
+        if meta["choices"]:
+            _choice(name, value, meta["choices"])
         return str(value)
+    if f.default is None and value is None:
+        return None
     return _number(name, value, meta["low"], meta["high"], whole=isinstance(f.default, int))
+
+
+def _choice(name: Message, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise UnknownName unless a value is one of the allowed names."""
+    if value not in choices:
+        raise UnknownName(N_("unknown {knob} {name}; known: {known}"), knob=name, name=quoted(value, 80), known=list(choices))
 
 
 def _number(name: Message, value: Any, low: float, high: float, whole: bool) -> Any:

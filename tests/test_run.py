@@ -189,7 +189,7 @@ def test_a_result_has_the_keys_of_the_contract_and_is_plain_json() -> None:
     for row in result["students"]:
         assert list(row) == [
             "condition", "student", "temperature", "soft_weight", "fraction", "seed", "accuracy", "errors", "agreement", "kl",
-            "parameters",
+            "train_accuracy", "parameters",
         ]  # fmt: skip
     for row in result["comparisons"]:
         assert set(row) >= {"condition", "against", "student", "temperature", "soft_weight", "fraction"}

@@ -12,8 +12,16 @@ from typing import Any
 
 from kdviz.figures import INK, PALETTE, Drawing, Kind, Theme
 from kdviz.figures.numbers import percent
-from kdviz.i18n import _
-from kdviz.spec import RunSpec, TeacherSpec
+from kdviz.i18n import N_, _
+from kdviz.spec import LABELS_ALONE, RunSpec, TeacherSpec
+
+CONDITION_LABELS = {
+    "distilled": N_("distilled, T = {T}"),
+    "permuted_non_targets": N_("wrong classes permuted, T = {T}"),
+    "confidence_weighted": N_("labels weighted by confidence, T = {T}"),
+    "label_smoothing": N_("label smoothing, T = {T}"),
+    "random_teacher": N_("untrained teacher, T = {T}"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,9 @@ class Curve:
 
 def label(condition: str, temperature: float | None) -> str:
     """Return the name of a condition in the reader's language, its temperature with it."""
-    if condition == "hard_labels":
+    if condition == "hard_labels" or temperature is None:
         return _("hard labels")
-    return _("distilled, T = {T}", T=f"{temperature:g}")
+    return _(CONDITION_LABELS[condition], T=f"{temperature:g}")
 
 
 def curves(
@@ -55,7 +63,7 @@ def curves(
         values = [[by_student[i][epoch] for i in who] for epoch in epochs]
         found.append(
             Curve(
-                kind="teacher" if teaching else "distilled" if condition == "distilled" else "hard_labels",
+                kind="teacher" if teaching else "hard_labels" if condition in LABELS_ALONE else "distilled",
                 label=prefix + (_("teacher in training") if teaching else label(condition, temperature)),
                 epochs=epochs,
                 mean=[sum(v) / len(v) for v in values],

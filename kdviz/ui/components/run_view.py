@@ -201,7 +201,7 @@ def result(view: shown.Shown) -> None:
         sweep_view.table(view)
         _caption(view)
         return
-    comparisons = view.result["comparisons"]
+    comparisons = grid.gains(view.result)
     for comparison in comparisons:
         known = {name: comparison[name] for name in ("mean", "low", "high", "verdict", "seeds", "seeds_better")}
         words = stats.sentence(stats.Difference(**known))
