@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from kdviz import data, models, teachers
-from kdviz.soft_targets import softmax
+from kdviz.soft_targets import ensemble_arithmetic, softmax
 from kdviz.spec import Answers, RunSpec
 
 SEED = 2015
@@ -57,6 +57,13 @@ def weighting(logits: np.ndarray, labels: np.ndarray, T: float) -> np.ndarray:
     return relative
 
 
+def averaged(member_logits: np.ndarray, T: float) -> np.ndarray:
+    """Return logits that are at T the mean of the members' probabilities: (members, n, classes) -> (n, classes) float32."""
+    p = ensemble_arithmetic(member_logits.astype(np.float64), T)
+    made: np.ndarray = (T * np.log(np.maximum(p, 1e-300))).astype(np.float32)
+    return made
+
+
 def untrained(card: teachers.Card, dataset: data.Dataset, numbers: np.ndarray) -> np.ndarray:
     """Return the logits of a network of the teacher's kind with its initial weights: (n, classes) float32."""
     network = models.architecture(card.network, dataset.shape, len(dataset.class_names))
@@ -68,26 +75,38 @@ def untrained(card: teachers.Card, dataset: data.Dataset, numbers: np.ndarray) -
 
 
 def learned_from(
-    spec: RunSpec, card: teachers.Card, dataset: data.Dataset, logits: np.ndarray, numbers: np.ndarray
+    spec: RunSpec,
+    card: teachers.Card,
+    dataset: data.Dataset,
+    logits: np.ndarray,
+    numbers: np.ndarray,
+    member_logits: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return all that the students of a run learn from beside labels.
 
-    logits: the teacher's over the whole dataset; numbers: (n,) the images of the transfer set. Returns the logits in the order of
-    spec.answers, (K, n, classes) float32, and the weightings of the images by temperature, (W, n), None where nobody needs them.
+    logits: the teacher's over the whole dataset, and an ensemble's members', (members, n, classes); numbers: (n,) the images of
+    the transfer set. Returns the logits in the order of spec.answers, (K, n, classes) float32, and the weightings of the images
+    by temperature, (W, n), None where nobody needs them.
     """
-    own, labels = np.asarray(logits[numbers]), np.asarray(dataset.labels[numbers])
+    labels = np.asarray(dataset.labels[numbers])
+
+    def own(T: float | None) -> np.ndarray:
+        """The teacher's answers; an ensemble's at T, which are those to learn from, or its averaged logits."""
+        if member_logits is None or T is None:
+            return np.asarray(logits[numbers])
+        return averaged(member_logits[:, numbers], T)
 
     def made(of: Answers) -> np.ndarray:
         if of.condition == "permuted_non_targets":
-            return permuted(own, labels, numbers)
+            return permuted(own(of.temperature), labels, numbers)
         if of.condition == "random_teacher":
             return untrained(card, dataset, numbers)
         if of.condition == "label_smoothing":
             assert of.temperature is not None
-            return smoothed(own, labels, of.temperature)
-        return own
+            return smoothed(own(of.temperature), labels, of.temperature)
+        return own(of.temperature)
 
     weightings = None
     if "confidence_weighted" in spec.conditions:
-        weightings = np.stack([weighting(own, labels, T) for T in spec.temperature])
+        weightings = np.stack([weighting(own(T), labels, T) for T in spec.temperature])
     return np.stack([made(of) for of in spec.answers]), weightings

@@ -270,8 +270,17 @@ def _distill(parsed: argparse.Namespace) -> None:
             sum(result["students"][number]["accuracy"] for number in numbers) / len(numbers)
             for numbers in (asked.members(condition, setting) for condition in conditions)
         ]
+        if conditions == ["distilled", "distilled"]:
+            shares[1] = shares[0] - comparison["mean"]
         first, second = (condition.replace("_", " ") for condition in conditions)
-        names = {"student": "{}", "temperature": "T = {:g}", "soft_weight": "soft weight {:g}", "fraction": "{:g} of the images"}
+        second = "distilled with the right loss" if first == second else second
+        names = {
+            "student": "{}",
+            "temperature": "T = {:g}",
+            "soft_weight": "soft weight {:g}",
+            "fraction": "{:g} of the images",
+            "loss": "loss {}",
+        }
         shown = [names[name].format(getattr(setting, name)) for name in names if name == "temperature" or name in asked.swept]
         line = f"{', '.join(shown)}: {first} {shares[0]:.2%}, {second} {shares[1]:.2%}, "
         line += f"difference {100 * comparison['mean']:+.2f} points"

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdviz import answers, data, models, settings, stats, strategy, teachers, train, turns
+from kdviz import answers, data, misconceptions, models, settings, stats, strategy, teachers, train, turns
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
-from kdviz.spec import EVERY_RUN, FURTHER, Condition, RunSpec, Setting
+from kdviz.spec import FURTHER, Condition, RunSpec, Setting
 
 TRANSFER_SEED = 2015
 
@@ -91,6 +91,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
     dataset = prepare_data(spec.dataset)
     chosen = choose_device(device)
     logits = teachers.logits(card, dataset)
+    members = teachers.stored_member_logits(card, dataset) if card.members > 1 else None
     learned = {fraction: transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
     images = {fraction: len(numbers) for fraction, numbers in learned.items()}
     judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
@@ -105,7 +106,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
     }
     material = {}
     for fraction, seen in learned.items():
-        answered, weightings = answers.learned_from(spec, card, dataset, logits, seen)
+        answered, weightings = answers.learned_from(spec, card, dataset, logits, seen, members)
         material[fraction] = train.Material(
             inputs=models.inputs(dataset.pixels[seen], dataset.mean, dataset.std),
             labels=torch.from_numpy(dataset.labels[seen]),
@@ -204,15 +205,23 @@ def correctness(progress: turns.Progress, prepared: Prepared) -> np.ndarray:
     return right
 
 
-def pairs(spec: RunSpec, setting: Setting) -> list[tuple[tuple[Condition, list[int]], tuple[Condition, list[int]]]]:
-    """Return who is compared with whom in a setting, each by name and numbers: every condition with hard labels, and the
-    distilled with every further one, whose difference is the part of the gain that it lacks."""
+def pairs(spec: RunSpec, setting: Setting) -> list[tuple[Condition, list[int], Condition, list[int]]]:
+    """Return who is compared with whom in a setting: (condition, numbers, against, numbers).
+
+    Every condition with hard labels; the distilled with every further one, whose difference is what that one lacks of the gain;
+    and those with a wrong loss with those with the right one, if there are any: `distilled` against `distilled`.
+    """
     who: dict[Condition, list[int]] = {condition: spec.members(condition, setting) for condition in spec.conditions}
-    against = [(condition, other) for other in EVERY_RUN for condition in FURTHER if condition in who]
+    further = [condition for condition in FURTHER if condition in who]
     asked: list[tuple[Condition, Condition]] = [("distilled", "hard_labels")]
-    for condition, other in against:
-        asked.append((condition, other) if other == "hard_labels" else (other, condition))
-    return [((one, who[one]), (two, who[two])) for one, two in asked]
+    if setting.loss == spec.loss[0]:
+        asked += [(condition, "hard_labels") for condition in further]
+    asked += [("distilled", condition) for condition in further]
+    found = [(one, who[one], two, who[two]) for one, two in asked]
+    if setting.loss != misconceptions.RIGHT and misconceptions.RIGHT in spec.loss:
+        right = spec.members("distilled", setting._replace(loss=misconceptions.RIGHT))
+        found.append(("distilled", who["distilled"], "distilled", right))
+    return found
 
 
 def difference(correct: np.ndarray, correct_control: np.ndarray) -> dict[str, Any]:
@@ -231,6 +240,7 @@ def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
             "student": student.network,
             "temperature": student.temperature,
             "soft_weight": student.soft_weight,
+            "loss": student.loss,
             "fraction": student.fraction,
             "seed": student.seed,
             "accuracy": point.accuracy,
@@ -245,7 +255,7 @@ def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
     comparisons = [
         {"condition": condition, "against": against, **setting._asdict(), **difference(correct[ours], correct[theirs])}
         for setting in spec.settings
-        for (condition, ours), (against, theirs) in pairs(spec, setting)
+        for condition, ours, against, theirs in pairs(spec, setting)
     ]
     return {
         "spec": spec.to_dict(),

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
-from kdviz import data, models
+from kdviz import data, misconceptions, models
 from kdviz.errors import InvalidValue, UnknownName, quoted
 from kdviz.i18n import N_, Message
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
@@ -35,9 +35,9 @@ as much as the teacher is sure of its label, 1 on average (ibid., "confidence we
 EVERY_RUN: tuple[Condition, ...] = ("hard_labels", "distilled")
 LABELS_ALONE: tuple[Condition, ...] = ("hard_labels", "confidence_weighted")
 FURTHER = tuple(condition for condition in CONDITIONS if condition not in EVERY_RUN)
-GRID = ("temperature", "student", "soft_weight", "fraction")
+GRID = ("temperature", "student", "soft_weight", "fraction", "loss")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
-NAME_LISTS = ("conditions",)
+NAME_LISTS = ("conditions", "loss")
 MAX_STUDENTS = 1024
 MAX_BYTES = 4_000_000_000
 TEACHER, MAX_MEMBERS = "teacher", 10
@@ -70,7 +70,7 @@ class Student:
 
     temperature: None for a student that never sees the teacher; network: its name; fraction: of the transfer set that it sees;
     learning_rate: its own, None for that of everybody; targets: which of several teachers' answers it learns from;
-    emphasis: which of several weightings of the images its hard labels carry, None for none.
+    emphasis: which of several weightings of the images its hard labels carry, None for none; loss: of kdviz.misconceptions.
     """
 
     condition: Condition
@@ -83,6 +83,7 @@ class Student:
     learning_rate: float | None = None
     targets: int = 0
     emphasis: int | None = None
+    loss: str = misconceptions.RIGHT
 
 
 class Answers(NamedTuple):
@@ -99,6 +100,7 @@ class Setting(NamedTuple):
     fraction: float
     temperature: float
     soft_weight: float
+    loss: str = misconceptions.RIGHT
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,11 @@ class RunSpec:
         EVERY_RUN, N_("Conditions"),
         N_("what is compared: hard_labels and distilled in every run, and controls that take the soft targets apart"),
         choices=CONDITIONS,
+    )  # fmt: skip
+    loss: tuple[str, ...] = knob(
+        (misconceptions.RIGHT,), N_("Loss"),
+        N_("of the distilled students: right, or as code had it that was wrong; a list trains each"),
+        choices=misconceptions.LOSSES,
     )  # fmt: skip
     seeds: int = knob(5, N_("Seeds"), N_("students of each condition; a difference needs at least two"), 1, 32)
     epochs: int = knob(
@@ -191,6 +198,11 @@ class RunSpec:
             raise InvalidValue(N_("soft weight and hard weight must not both be 0: the distilled student would learn nothing"))
         if missing := [condition for condition in EVERY_RUN if condition not in self.conditions]:
             raise InvalidValue(N_("conditions must include {needed}, got {value}"), needed=missing, value=list(self.conditions))
+        if misconceptions.OF_ENSEMBLES in self.loss and not self.of_ensemble:
+            raise InvalidValue(
+                N_("the loss {loss} needs a teacher of several members, such as {example}, got {value}"),
+                loss=misconceptions.OF_ENSEMBLES, example=f"{self.teacher}-x5", value=quoted(self.teacher, 80),
+            )  # fmt: skip
         each = self.seeds * len(self.fraction) * len(_conditions(self))
         if each * len(networks) > MAX_STUDENTS:
             raise InvalidValue(
@@ -213,13 +225,18 @@ class RunSpec:
     @property
     def settings(self) -> list[Setting]:
         """Every cell of the grid, one comparison each."""
-        return [Setting(*values) for values in itertools.product(self.student, self.fraction, self.temperature, self.soft_weight)]
+        return [Setting(*values) for values in itertools.product(*(getattr(self, name) for name in Setting._fields))]
 
     @property
     def students(self) -> list[Student]:
         """Every student of the run, in the order of all stacked arrays: each network on each fraction of the images, there
         the control first, then the distilled by temperature and weight, then further conditions; seeds within each."""
         return list(_students(self))
+
+    @property
+    def of_ensemble(self) -> bool:
+        """Whether several networks answer together as the teacher."""
+        return teacher_members(self.teacher)[1] > 1
 
     @property
     def answers(self) -> list[Answers]:
@@ -232,7 +249,7 @@ class RunSpec:
 
     def members(self, condition: Condition, setting: Setting) -> list[int]:
         """Return the numbers of a condition's students in a setting, by seed."""
-        cell = _cell(condition, setting.temperature, setting.soft_weight)
+        cell = _cell(condition, setting.temperature, setting.soft_weight, setting.loss)
         return list(_members(self)[setting.student, setting.fraction, cell])
 
     @property
@@ -339,27 +356,31 @@ class _Cell(NamedTuple):
     condition: Condition
     temperature: float | None
     soft_weight: float | None
+    loss: str
 
 
-def _cell(condition: Condition, temperature: float, soft_weight: float) -> _Cell:
+def _cell(condition: Condition, temperature: float, soft_weight: float, loss: str) -> _Cell:
     if condition == "hard_labels":
-        return _Cell(condition, None, None)
-    return _Cell(condition, temperature, None if condition in LABELS_ALONE else soft_weight)
+        return _Cell(condition, None, None, misconceptions.RIGHT)
+    weight = None if condition in LABELS_ALONE else soft_weight
+    return _Cell(condition, temperature, weight, loss if condition == "distilled" else misconceptions.RIGHT)
 
 
 def _conditions(spec: RunSpec) -> list[_Cell]:
     """Return the cells of every network and fraction, in the order of the students."""
-    both = list(itertools.product(spec.temperature, spec.soft_weight))
-    return list(dict.fromkeys(_cell(condition, *each) for condition in spec.conditions for each in both))
+    grid = list(itertools.product(spec.temperature, spec.soft_weight, spec.loss))
+    return list(dict.fromkeys(_cell(condition, *each) for condition in spec.conditions for each in grid))
 
 
 def _answers(spec: RunSpec) -> list[Answers]:
-    found = [Answers("distilled")]
+    # Members' averaged probabilities depend on T, and what is made of them does; the first, averaged logits, is right for one.
+    by_temperature = {"label_smoothing": True, "random_teacher": False, "permuted_non_targets": spec.of_ensemble}
+    found = [Answers("distilled")] + [Answers("distilled", T) for T in spec.temperature if spec.of_ensemble]
     for condition in spec.conditions:
-        if condition in ("permuted_non_targets", "random_teacher"):
-            found.append(Answers(condition))
-        if condition == "label_smoothing":
+        if by_temperature.get(condition) is True:
             found += [Answers(condition, T) for T in spec.temperature]
+        if by_temperature.get(condition) is False:
+            found.append(Answers(condition))
     return found
 
 
@@ -374,8 +395,9 @@ def _students(spec: RunSpec) -> tuple[Student, ...]:
                 of["emphasis"] = spec.temperature.index(cell.temperature)
         else:
             own = Answers(cell.condition, cell.temperature)
-            learned = own if own in answers else Answers(cell.condition)
-            of |= dict(soft_weight=cell.soft_weight, hard_weight=spec.hard_weight, targets=answers.index(learned))
+            averaged = cell.loss == misconceptions.OF_ENSEMBLES
+            learned = own if own in answers and not averaged else Answers(cell.condition)
+            of |= dict(loss=cell.loss, soft_weight=cell.soft_weight, hard_weight=spec.hard_weight, targets=answers.index(learned))
         students += [Student(condition=cell.condition, temperature=cell.temperature, seed=s, **of) for s in range(spec.seeds)]
     return tuple(students)
 
@@ -385,7 +407,7 @@ def _members(spec: RunSpec) -> dict[tuple[str, float, _Cell], list[int]]:
     """Return the numbers of the students of every cell of every network and fraction."""
     members: dict[tuple[str, float, _Cell], list[int]] = {}
     for number, s in enumerate(_students(spec)):
-        cell = _cell(s.condition, s.temperature or 0.0, s.soft_weight)
+        cell = _cell(s.condition, s.temperature or 0.0, s.soft_weight, s.loss)
         members.setdefault((s.network, s.fraction, cell), []).append(number)
     return members
 
@@ -400,6 +422,13 @@ def defaults(dataset: Any) -> dict[str, Any]:
 def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
     """Return a knob's value in its own type. Raises InvalidValue or UnknownName, the value and the range in the sentence."""
     meta, name = f.metadata, Message(f.name.replace("_", " "), f.metadata["label"])
+    if f.name in NAME_LISTS:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if not values:
+            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
+        for each in values:
+            _choice(name, each, meta["choices"])
+        return tuple(choice for choice in meta["choices"] if choice in values)
     if f.name in GRID:
         values = value if isinstance(value, (list, tuple)) else [value]
         if not values:
@@ -409,13 +438,6 @@ def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
         if f.name == "temperature":
             return tuple(dict.fromkeys(check_temperature(T) for T in values))
         return tuple(dict.fromkeys(_number(name, v, meta["low"], meta["high"], whole=False) for v in values))
-    if f.name in NAME_LISTS:
-        values = value if isinstance(value, (list, tuple)) else [value]
-        if not values:
-            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
-        for each in values:
-            _choice(name, each, meta["choices"])
-        return tuple(choice for choice in meta["choices"] if choice in values)
     if f.name == "classes_left_out":
         values = value if isinstance(value, (list, tuple)) else [value]
         return tuple(sorted({_number(name, v, meta["low"], meta["high"], whole=True) for v in values}))

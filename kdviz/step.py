@@ -25,7 +25,7 @@ from torch.optim._muon import muon
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from kdviz import models
+from kdviz import misconceptions, models
 from kdviz.soft_targets import distillation_gradient
 from kdviz.spec import Student
 from kdviz.teachers import Recipe
@@ -56,6 +56,7 @@ class Constants:
 class Knobs:
     """Each student's own, (S, 1, 1): temperature, both weights, learning rate; targets: (S,) whose answers it learns, or None.
 
+    of_softmaxes: (S, 1, 1) whose loss is that of kdviz.misconceptions, or None; the soft weight has its factor already.
     emphasis: (S,) which row of `weightings` (W, n) says how much each image's hard label weighs, both None where all weigh alike.
     """
 
@@ -66,16 +67,24 @@ class Knobs:
     targets: Tensor | None
     emphasis: Tensor | None = None
     weightings: Tensor | None = None
+    of_softmaxes: Tensor | None = None
 
 
 def knobs(
-    students: list[Student], learning_rate: float, dtype: torch.dtype, device: torch.device, weightings: Tensor | None = None
-) -> Knobs:
+    students: list[Student], classes: int, learning_rate: float, dtype: torch.dtype, device: torch.device,
+    weightings: Tensor | None = None,
+) -> Knobs:  # fmt: skip
     """weightings: (W, n), of the images of the transfer set, for those students that have an emphasis."""
 
     def column(values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
+    def soft(of: Student) -> float:
+        if of.soft_weight == 0 or of.temperature is None:
+            return of.soft_weight
+        return of.soft_weight * misconceptions.factor(of.loss, of.temperature, of.soft_weight, of.hard_weight, classes)
+
+    of_softmaxes = [student.loss == misconceptions.OF_SOFTMAXES for student in students]
     several = any(student.targets for student in students)
     emphasis = None
     if any(student.emphasis is not None for student in students):
@@ -85,12 +94,13 @@ def knobs(
         emphasis = torch.tensor(rows, device=device)
     return Knobs(
         temperature=column([student.temperature or 1.0 for student in students]),
-        soft_weight=column([student.soft_weight for student in students]),
+        soft_weight=column([soft(student) for student in students]),
         hard_weight=column([student.hard_weight for student in students]),
         learning_rate=column([student.learning_rate or learning_rate for student in students]),
         targets=torch.tensor([student.targets for student in students], device=device) if several else None,
         emphasis=emphasis,
         weightings=None if emphasis is None else weightings,
+        of_softmaxes=torch.tensor(of_softmaxes, device=device)[:, None, None] if any(of_softmaxes) else None,
     )
 
 
@@ -115,7 +125,7 @@ class Step:
         """
         first = parameters["0.bias"]
         self.constants, self.parameters, self.compiled_for = constants, parameters, compiled_for
-        self.knobs = knobs(students, learning_rate, first.dtype, first.device, weightings)
+        self.knobs = knobs(students, constants.network.classes, learning_rate, first.dtype, first.device, weightings)
         self.rates = [student.learning_rate or learning_rate for student in students]
         kinds = 1 if constants.optimizer == "sgd" else 2
         self.learned = models.learned(parameters)
@@ -316,8 +326,14 @@ def _loss(
     T = knobs.temperature
     p = torch.softmax(each(teacher).to(logits.dtype) / T, 1)
     log_q = torch.log_softmax(logits / T, 1)
-    sums[0].sub_((p * log_q).sum((1, 2)) * (knobs.soft_weight * T * T).flatten() / batch)
     q, q_at_1 = log_q.exp(), log_q_at_1.exp()
+    loss = -p * log_q
+    if knobs.of_softmaxes is not None:
+        # The gradient of the mean of (q - p)^2 over the classes is 2/classes q (gap - sum q gap) / T, where it should be gap / T.
+        gap = q - p
+        loss = torch.where(knobs.of_softmaxes, gap * gap / classes, loss)
+        p = torch.where(knobs.of_softmaxes, q - 2 / classes * q * (gap - (q * gap).sum(1, keepdim=True)), p)
+    sums[0].add_(loss.sum((1, 2)) * (knobs.soft_weight * T * T).flatten() / batch)
     delta: Tensor = distillation_gradient(p, q, y, q_at_1, T, knobs.soft_weight / batch, hard_weight / batch)
     return delta
 

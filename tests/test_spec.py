@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from kdviz import spec
 from kdviz.errors import InvalidValue, UnknownName, UserError
-from kdviz.spec import CONDITIONS, EVERY_RUN, FURTHER, KNOBS, LABELS_ALONE, MAX_STUDENTS, RunSpec
+from kdviz.spec import CONDITIONS, EVERY_RUN, FURTHER, GRID, KNOBS, LABELS_ALONE, MAX_STUDENTS, RunSpec
 
 NUMBERS = [name for name, knob in KNOBS.items() if knob.metadata["low"] is not None]
 WHOLE = ["seeds", "epochs", "batch_size", "classes_left_out"]
@@ -28,6 +29,7 @@ OTHER: dict[str, Any] = {
     "temperature": (3.5, 7.0),
     "soft_weight": (0.37,),
     "hard_weight": 0.41,
+    "loss": ("right", "no_t_squared"),
     "conditions": ("hard_labels", "distilled", "label_smoothing"),
     "seeds": 3,
     "epochs": 7,
@@ -68,6 +70,7 @@ specs = st.builds(
     classes_left_out=st.sets(st.integers(0, 9), max_size=9).map(tuple),
     evaluate_on=st.sampled_from(["test", "validation"]),
     conditions=st.sets(st.sampled_from(FURTHER)).map(lambda further: (*sorted(further), "distilled", "hard_labels")),
+    loss=st.sampled_from([("right",), ("no_t_squared",), ("right", "mse_of_softmaxes")]),
     control_learning_rate=st.none() | st.floats(1e-6, 10),
 )
 
@@ -189,7 +192,8 @@ def test_a_knob_that_is_none_is_named_beside_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        *(({name: []}, "got none") for name in ("temperature", "student", "soft_weight", "fraction", "conditions")),
+        *(({name: []}, "got none") for name in ("temperature", "student", "soft_weight", "fraction", "conditions", "loss")),
+        ({"loss": "averaged_logits_for_probabilities"}, "needs a teacher of several members, such as cnn-x5, got 'cnn'"),
         ({"conditions": ["distilled", "label_smoothing"]}, "conditions must include hard_labels, got distilled, label_smoothing"),
         ({"temperature": [4, 0]}, "got '0'"),
         ({"classes_left_out": [10]}, "from 0 to 9 in digits, got 10"),
@@ -221,15 +225,18 @@ def test_students_stand_control_first_and_seeds_in_order(built: RunSpec) -> None
     expected: list[tuple[Any, ...]] = []
     for network in built.student:
         for fraction in built.fraction:
-            expected += [("hard_labels", None, seed, 0.0, 1.0, network, fraction) for seed in seeds]
+            expected += [("hard_labels", None, seed, 0.0, 1.0, network, fraction, "right") for seed in seeds]
             for condition in built.conditions[1:]:
                 for T in built.temperature:
                     if condition == "confidence_weighted":
-                        expected += [(condition, T, seed, 0.0, 1.0, network, fraction) for seed in seeds]
+                        expected += [(condition, T, seed, 0.0, 1.0, network, fraction, "right") for seed in seeds]
                         continue
-                    for weight in built.soft_weight:
-                        expected += [(condition, T, seed, weight, built.hard_weight, network, fraction) for seed in seeds]
-    got = [(s.condition, s.temperature, s.seed, s.soft_weight, s.hard_weight, s.network, s.fraction) for s in built.students]
+                    losses = built.loss if condition == "distilled" else ("right",)
+                    for weight, loss in itertools.product(built.soft_weight, losses):
+                        own = (weight, built.hard_weight, network, fraction, loss)
+                        expected += [(condition, T, seed, *own) for seed in seeds]
+    names = ("condition", "temperature", "seed", "soft_weight", "hard_weight", "network", "fraction", "loss")
+    got = [tuple(getattr(student, name) for name in names) for student in built.students]
     assert got == expected and len(set(got)) == len(got)
     for s in built.students:
         assert s.learning_rate == (built.control_learning_rate if s.condition in LABELS_ALONE else None)
@@ -265,15 +272,15 @@ def test_members_of_a_condition_are_its_students_by_seed(built: RunSpec) -> None
 @given(specs)
 def test_every_setting_is_compared_with_the_controls_of_its_network_and_fraction(built: RunSpec) -> None:
     settings, students = built.settings, built.students
-    cells = len(built.student) * len(built.fraction) * len(built.temperature) * len(built.soft_weight)
+    cells = math.prod(len(getattr(built, name)) for name in GRID)
     assert len(set(settings)) == len(settings) == cells
     judged = []
     for setting in settings:
         distilled, control = built.compared(setting)
         assert [students[n].seed for n in distilled] == [students[n].seed for n in control] == list(range(built.seeds))
         assert {students[n].condition for n in control} == {"hard_labels"}
-        assert {(students[n].temperature, students[n].soft_weight) for n in distilled} == {
-            (setting.temperature, setting.soft_weight)
+        assert {(students[n].temperature, students[n].soft_weight, students[n].loss) for n in distilled} == {
+            (setting.temperature, setting.soft_weight, setting.loss)
         }
         assert {(students[n].network, students[n].fraction) for n in (*distilled, *control)} == {
             (setting.student, setting.fraction)
@@ -288,6 +295,20 @@ def test_the_knobs_with_several_values_make_a_sweep() -> None:
     everything = RunSpec(temperature=(1, 4), student=("linear", "mlp-3"), soft_weight=(0.5, 1), fraction=(0.1, 1), seeds=1)
     assert set(everything.swept) == {"temperature", "student", "soft_weight", "fraction"}
     assert RunSpec(classes_left_out=(1, 2)).swept == []
+    assert RunSpec(loss=("right", "no_t_squared")).swept == ["loss"]
+
+
+def test_an_ensembles_students_learn_from_its_averaged_probabilities_and_by_mistake_from_its_averaged_logits() -> None:
+    averaged = "averaged_logits_for_probabilities"
+    built = RunSpec(teacher="cnn-x5", temperature=(2, 8), loss=("right", averaged), conditions=CONDITIONS, seeds=1)
+    for student in built.students:
+        learned = built.answers[student.targets]
+        if student.condition == "distilled":
+            assert learned == ("distilled", None if student.loss == averaged else student.temperature)
+        elif student.condition in ("permuted_non_targets", "label_smoothing"):
+            assert learned == (student.condition, student.temperature)
+        elif student.condition == "random_teacher":
+            assert learned == ("random_teacher", None)
 
 
 anything = st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.lists(st.text()), st.none())

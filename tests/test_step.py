@@ -248,7 +248,7 @@ def given(network: str, groups: int, teachers: int, distilled: bool = True) -> G
         Constants(architecture, groups, "adam", "fp32", distilled and teachers > 0, 0.0),
         students,
         models.initial_parameters(architecture, [3, 1, 4, 5], torch.float64),
-        step.knobs(students, 0.001, torch.float64, torch.device("cpu"), WEIGHTINGS),
+        step.knobs(students, 10, 0.001, torch.float64, torch.device("cpu"), WEIGHTINGS),
         images,
         labels,
         teacher if teachers else None,

@@ -13,6 +13,7 @@ from typing import Any
 from kdviz.figures import INK, PALETTE, Drawing, Kind, Theme
 from kdviz.figures.numbers import percent
 from kdviz.i18n import N_, _
+from kdviz.misconceptions import RIGHT
 from kdviz.spec import LABELS_ALONE, RunSpec, TeacherSpec
 
 CONDITION_LABELS = {
@@ -37,8 +38,10 @@ class Curve:
     faint: bool = False
 
 
-def label(condition: str, temperature: float | None) -> str:
-    """Return the name of a condition in the reader's language, its temperature with it."""
+def label(condition: str, temperature: float | None, loss: str = RIGHT) -> str:
+    """Return the name of a condition in the reader's language, its temperature with it, and its loss unless that is right."""
+    if loss != RIGHT:
+        return _("{condition}, loss {loss}", condition=label(condition, temperature), loss=loss)
     if condition == "hard_labels" or temperature is None:
         return _("hard labels")
     return _(CONDITION_LABELS[condition], T=f"{temperature:g}")
@@ -52,19 +55,20 @@ def curves(
     An evaluation counts once all seeds of its condition have written their point. prefix: put before each label.
     """
     students, teaching = spec.students, isinstance(spec, TeacherSpec)
-    groups = dict.fromkeys((s.condition, s.temperature) for s in students)
-    members = {group: [i for i, s in enumerate(students) if (s.condition, s.temperature) == group] for group in groups}
+    members: dict[tuple[str, float | None, str], list[int]] = {}
+    for number, s in enumerate(students):
+        members.setdefault((s.condition, s.temperature, s.loss), []).append(number)
     by_student: dict[int, dict[float, float]] = {}
     for point in points:
         by_student.setdefault(point["student"], {})[point["epoch"]] = point["accuracy"]
     found = []
-    for (condition, temperature), who in members.items():
+    for (condition, temperature, loss), who in members.items():
         epochs = sorted(set.intersection(*(set(by_student.get(i, {})) for i in who)))
         values = [[by_student[i][epoch] for i in who] for epoch in epochs]
         found.append(
             Curve(
                 kind="teacher" if teaching else "hard_labels" if condition in LABELS_ALONE else "distilled",
-                label=prefix + (_("teacher in training") if teaching else label(condition, temperature)),
+                label=prefix + (_("teacher in training") if teaching else label(condition, temperature, loss)),
                 epochs=epochs,
                 mean=[sum(v) / len(v) for v in values],
                 low=[min(v) for v in values],

@@ -15,6 +15,7 @@ TITLES = {
     "student": N_("student"),
     "soft_weight": N_("weight of the soft targets"),
     "fraction": N_("fraction of the images"),
+    "loss": N_("loss"),
 }
 
 
