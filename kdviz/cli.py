@@ -1,4 +1,4 @@
-"""python -m kdviz: data, teacher, distill, bench, engine.
+"""python -m kdviz: data, teacher, distill, experiment, bench, engine.
 
 `--json` prints one JSON object on standard output and nothing else there; progress goes to standard error. A user's mistake
 is one line on standard error and exit status 2.
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kdviz import __version__, bench, data, settings, spec, teachers
+from kdviz import __version__, bench, data, experiments, settings, spec, teachers
 from kdviz.errors import InvalidValue, UserError
 from kdviz.i18n import N_
 
@@ -92,6 +92,17 @@ def parser() -> Parser:
     _device(command)
     _json(command)
     command.set_defaults(run=_distill)
+
+    command = commands.add_parser("experiment", help="run one of the paper's experiments; `list` lists them")
+    command.add_argument("name", metavar="NAME", help=f"list, or {', '.join(experiments.names())}")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="on fewer images, in a minute or so (default)")
+    length.add_argument("--full", action="store_true", help="as committed results are made; interrupted, it goes on where it was")
+    command.add_argument("--seeds", type=int, metavar="N", help="students of each condition (default: the experiment's)")
+    command.add_argument("--record", type=Path, metavar="FILE", help="also write the result as it is committed")
+    _device(command)
+    _json(command)
+    command.set_defaults(run=_experiment)
 
     command = commands.add_parser("bench", help="measure kdviz on this machine against PyTorch's tutorial loop")
     command.add_argument("--epochs", type=int, default=bench.EPOCHS, metavar="N", help="of each student (default: %(default)s)")
@@ -287,6 +298,30 @@ def _distill(parsed: argparse.Namespace) -> None:
         if comparison["verdict"] is not None:
             line += f" [{100 * comparison['low']:+.2f}, {100 * comparison['high']:+.2f}]: {comparison['verdict']}"
         print(line)
+
+
+def _experiment(parsed: argparse.Namespace) -> None:
+    if parsed.name == "list":
+        listed = [experiments.find(name) for name in experiments.names()]
+        if parsed.json:
+            print(json.dumps([{"name": one.name, "question": one.question, "source": one.section, "seconds": one.seconds}
+                              for one in listed]))  # fmt: skip
+            return
+        for one in listed:
+            quick, full = one.seconds
+            print(f"{one.name}: {one.question} ({one.section}; quick {quick:.0f} s, full {full / 60:.0f} minutes)")
+        return
+    asked = experiments.find(parsed.name)
+    from kdviz.experiments import running
+
+    result = running.carry_out(asked, parsed.full, parsed.seeds, _print, parsed.device)
+    if parsed.record is not None:
+        running.record(parsed.record, result)
+    if parsed.json:
+        print(json.dumps(result))
+        return
+    for said in result["verdict"]:
+        print(said["text"])
 
 
 def _bench(parsed: argparse.Namespace) -> None:
