@@ -44,7 +44,8 @@ def _table(parts: Parts) -> Measured:
     teacher = part.result["teacher"]["errors"]
     room = errors["hard_labels"] - teacher
     closed = (errors["hard_labels"] - errors["distilled"]) / room if room > 0 else None
-    return {"teacher": teacher, "images": len(part.labels), "students": found, "gain": gain, "closed": closed}
+    learned = part.result["settings"]["transfer_images"]
+    return {"teacher": teacher, "images": len(part.labels), "learned": learned, "students": found, "gain": gain, "closed": closed}
 
 
 def _table_verdict(of: Measured) -> tuple[str, list[Said]]:
@@ -81,7 +82,7 @@ def _table_verdict(of: Measured) -> tuple[str, list[Said]]:
                 {"teacher": f"{of['teacher']}", "closed": f"{100 * of['closed']:.0f}%"},
             )
         )
-    if of["images"] == 10_000:
+    if of["learned"] == 60_000:  # as many as the paper's
         said.append(
             Said(
                 N_("The hard-label student is a stronger control than the paper's, which made 146 errors: {hard}.")
