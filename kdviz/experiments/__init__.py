@@ -111,9 +111,7 @@ class Experiment:
 
 def find(name: object) -> Experiment:
     """Return an experiment by its name. Raises UnknownName, listing the known ones."""
-    from kdviz.experiments import gain, mnist
-
-    known = {one.name: one for one in (*mnist.EXPERIMENTS, *gain.EXPERIMENTS)}
+    known = {one.name: one for one in _all()}
     if name not in known:
         raise UnknownName(N_("unknown experiment {name}; known: {known}"), name=quoted(name, 80), known=list(known))
     return known[str(name)]
@@ -121,9 +119,13 @@ def find(name: object) -> Experiment:
 
 def names() -> list[str]:
     """Return the names of all experiments, in the order in which they are read."""
-    from kdviz.experiments import gain, mnist
+    return [one.name for one in _all()]
 
-    return [one.name for one in (*mnist.EXPERIMENTS, *gain.EXPERIMENTS)]
+
+def _all() -> list[Experiment]:
+    from kdviz.experiments import after, gain, mnist
+
+    return [*mnist.EXPERIMENTS, *gain.EXPERIMENTS, *after.EXPERIMENTS]
 
 
 # What several experiments measure.
