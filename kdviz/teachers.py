@@ -68,6 +68,8 @@ def recipe(dataset: str, network: str, images: int) -> Recipe:
         return Recipe(120, 64, 1e-3, dropout_hidden=0.2 if network != "linear" else 0.0, jitter=1, learns_from="train")
     # Few images need more epochs, smaller batches and, as those are noisier, smaller steps.
     epochs, batch_size, step = (30, 1000, 0.2) if images >= 20_000 else (40, 250, 0.1) if images >= 3_000 else (60, 50, 0.05)
+    if dataset == "cifar10":
+        epochs = 60
     if network.startswith("cnn-"):
         return Recipe(epochs, batch_size, step, jitter=4, flip=True, cutout=8, optimizer="muon")
     return Recipe(epochs, min(batch_size, 128), 1e-3, dropout_hidden=0.4 if network != "linear" else 0.0, jitter=2)

@@ -45,8 +45,9 @@ def look(page: Page, address: str) -> None:
     """Open a page and everything on it that opens."""
     visit(page, address)
     page.locator("h3, .js-plotly-plot").first.wait_for()
-    for summary in page.locator("details:not([open]) > summary").all():
-        summary.click()
+    for details in page.locator("details").all():
+        if not details.evaluate("details => details.open"):
+            details.locator("summary").click()
     settled(page)
 
 

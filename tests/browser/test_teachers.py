@@ -49,8 +49,18 @@ def give(page: Page, name: str, content: bytes) -> None:
 
 
 def choose(page: Page, key: str, option: str) -> None:
-    page.locator(f".st-key-{key} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
+    """Choose an option of a select box; a page that is just running again may close the list that was opened."""
+    offered = page.get_by_role("option", name=option, exact=True)
+
+    def opened() -> bool:
+        if not offered.is_visible():
+            page.locator(f".st-key-{key} input").click()
+            page.wait_for_timeout(500)
+        return offered.is_visible()
+
+    settled(page)
+    until(opened, f"{option} is offered")
+    offered.click()
     settled(page)
 
 
