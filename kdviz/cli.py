@@ -1,4 +1,4 @@
-"""python -m kdviz: data, teacher, distill, bench, engine.
+"""python -m kdviz: data, teacher, distill, experiment, bench, engine.
 
 `--json` prints one JSON object on standard output and nothing else there; progress goes to standard error. A user's mistake
 is one line on standard error and exit status 2.
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kdviz import __version__, bench, data, settings, spec, teachers
+from kdviz import __version__, bench, data, experiments, settings, spec, teachers
 from kdviz.errors import InvalidValue, UserError
 from kdviz.i18n import N_
 
@@ -93,6 +93,17 @@ def parser() -> Parser:
     _json(command)
     command.set_defaults(run=_distill)
 
+    command = commands.add_parser("experiment", help="run one of the paper's experiments; `list` lists them")
+    command.add_argument("name", metavar="NAME", help=f"list, or {', '.join(experiments.names())}")
+    length = command.add_mutually_exclusive_group()
+    length.add_argument("--quick", action="store_true", help="on fewer images, in a minute or so (default)")
+    length.add_argument("--full", action="store_true", help="as committed results are made; interrupted, it goes on where it was")
+    command.add_argument("--seeds", type=int, metavar="N", help="students of each condition (default: the experiment's)")
+    command.add_argument("--record", type=Path, metavar="FILE", help="also write the result as it is committed")
+    _device(command)
+    _json(command)
+    command.set_defaults(run=_experiment)
+
     command = commands.add_parser("bench", help="measure kdviz on this machine against PyTorch's tutorial loop")
     command.add_argument("--epochs", type=int, default=bench.EPOCHS, metavar="N", help="of each student (default: %(default)s)")
     command.add_argument("--steps", type=int, metavar="N", help="end each training after so many steps, to try it out")
@@ -120,7 +131,7 @@ def _knobs(command: argparse.ArgumentParser) -> None:
         others = "".join(f"; {value} on {dataset}" for dataset, value in meta["by_dataset"].items())
         choices = ": " + ", ".join(meta["choices"]) if meta["choices"] else ""
         limits = f", {meta['low']:g} to {meta['high']:g}" if meta["low"] is not None else ""
-        shown = ",".join(map(str, default)) or "none" if isinstance(default, tuple) else default
+        shown = ",".join(map(str, default)) or "none" if isinstance(default, tuple) else "none" if default is None else default
         option = {"dataset": "data"}.get(name, name).replace("_", "-")
         command.add_argument(
             f"--{option}",
@@ -250,11 +261,11 @@ def _distill(parsed: argparse.Namespace) -> None:
         if None in last.latest or (last.seconds - said < 0.5 and not last.complete):
             continue
         said = last.seconds
-        accuracies: dict[str, list[float]] = {"hard_labels": [], "distilled": []}
+        accuracies: dict[str, list[float]] = {}
         for student, point in zip(students, last.last_points(), strict=True):
-            accuracies[student.condition].append(point.accuracy)
-        hard, distilled = (sum(of) / len(of) for of in accuracies.values())
-        _print(f"step {last.step:,} of {last.steps:,}: hard labels {hard:.2%}, distilled {distilled:.2%}, {last.seconds:.1f} s")
+            accuracies.setdefault(student.condition.replace("_", " "), []).append(point.accuracy)
+        means = ", ".join(f"{condition} {sum(of) / len(of):.2%}" for condition, of in accuracies.items())
+        _print(f"step {last.step:,} of {last.steps:,}: {means}, {last.seconds:.1f} s")
     assert last is not None  # a training always yields its beginning
     result = run.result(prepared, last)
     if parsed.record is not None:
@@ -263,18 +274,54 @@ def _distill(parsed: argparse.Namespace) -> None:
         print(json.dumps(result))
         return
     print(f"teacher {result['teacher']['name']}: {result['teacher']['accuracy']:.2%}")
-    for setting, comparison in zip(asked.settings, result["comparisons"], strict=True):
+    for comparison in result["comparisons"]:
+        setting = spec.Setting(*(comparison[name] for name in spec.Setting._fields))
+        conditions = [comparison["condition"], comparison["against"]]
         shares = [
             sum(result["students"][number]["accuracy"] for number in numbers) / len(numbers)
-            for numbers in asked.compared(setting)
+            for numbers in (asked.members(condition, setting) for condition in conditions)
         ]
-        names = {"student": "{}", "temperature": "T = {:g}", "soft_weight": "soft weight {:g}", "fraction": "{:g} of the images"}
+        if conditions == ["distilled", "distilled"]:
+            shares[1] = shares[0] - comparison["mean"]
+        first, second = (condition.replace("_", " ") for condition in conditions)
+        second = "distilled with the right loss" if first == second else second
+        names = {
+            "student": "{}",
+            "temperature": "T = {:g}",
+            "soft_weight": "soft weight {:g}",
+            "fraction": "{:g} of the images",
+            "loss": "loss {}",
+        }
         shown = [names[name].format(getattr(setting, name)) for name in names if name == "temperature" or name in asked.swept]
-        line = f"{', '.join(shown)}: distilled {shares[0]:.2%}, hard labels {shares[1]:.2%}, "
+        line = f"{', '.join(shown)}: {first} {shares[0]:.2%}, {second} {shares[1]:.2%}, "
         line += f"difference {100 * comparison['mean']:+.2f} points"
         if comparison["verdict"] is not None:
             line += f" [{100 * comparison['low']:+.2f}, {100 * comparison['high']:+.2f}]: {comparison['verdict']}"
         print(line)
+
+
+def _experiment(parsed: argparse.Namespace) -> None:
+    if parsed.name == "list":
+        listed = [experiments.find(name) for name in experiments.names()]
+        if parsed.json:
+            print(json.dumps([{"name": one.name, "question": one.question, "source": one.section, "seconds": one.seconds}
+                              for one in listed]))  # fmt: skip
+            return
+        for one in listed:
+            quick, full = one.seconds
+            print(f"{one.name}: {one.question} ({one.section}; quick {quick:.0f} s, full {full / 60:.0f} minutes)")
+        return
+    asked = experiments.find(parsed.name)
+    from kdviz.experiments import running
+
+    result = running.carry_out(asked, parsed.full, parsed.seeds, _print, parsed.device)
+    if parsed.record is not None:
+        running.record(parsed.record, result)
+    if parsed.json:
+        print(json.dumps(result))
+        return
+    for said in result["verdict"]:
+        print(said["text"])
 
 
 def _bench(parsed: argparse.Namespace) -> None:

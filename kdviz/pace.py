@@ -22,8 +22,7 @@ def key(spec: RunSpec | TeacherSpec) -> str:
     """Return the name under which the speed of runs like this one is kept: what a step's work depends on."""
     if isinstance(spec, TeacherSpec):
         return f"pace/teacher/{spec.name}"
-    of_each = len(spec.temperature) * len(spec.soft_weight)
-    work = (spec.student, spec.fraction, of_each, spec.seeds, spec.batch_size, spec.optimizer, spec.precision)
+    work = (spec.student, spec.fraction, len(spec.students), spec.seeds, spec.batch_size, spec.optimizer, spec.precision)
     return f"pace/{spec.dataset}/{hashlib.sha256(repr(work).encode()).hexdigest()[:20]}"
 
 

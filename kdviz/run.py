@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdviz import data, models, settings, stats, strategy, teachers, train, turns
+from kdviz import answers, data, misconceptions, models, settings, stats, strategy, teachers, train, turns
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
-from kdviz.spec import RunSpec
+from kdviz.spec import FURTHER, Condition, RunSpec, Setting
 
 TRANSFER_SEED = 2015
 
@@ -91,6 +91,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
     dataset = prepare_data(spec.dataset)
     chosen = choose_device(device)
     logits = teachers.logits(card, dataset)
+    members = teachers.stored_member_logits(card, dataset) if card.members > 1 else None
     learned = {fraction: transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
     images = {fraction: len(numbers) for fraction, numbers in learned.items()}
     judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
@@ -103,15 +104,16 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
         "test_labels": torch.from_numpy(np.array(dataset.labels[judged])),
         "test_teacher_logits": torch.from_numpy(np.array(logits[judged])),
     }
-    material = {
-        fraction: train.Material(
-            inputs=models.inputs(dataset.pixels[numbers], dataset.mean, dataset.std),
-            labels=torch.from_numpy(dataset.labels[numbers]),
-            teacher_logits=torch.from_numpy(logits[numbers]),
+    material = {}
+    for fraction, seen in learned.items():
+        answered, weightings = answers.learned_from(spec, card, dataset, logits, seen, members)
+        material[fraction] = train.Material(
+            inputs=models.inputs(dataset.pixels[seen], dataset.mean, dataset.std),
+            labels=torch.from_numpy(dataset.labels[seen]),
+            teacher_logits=torch.from_numpy(answered[0] if len(answered) == 1 else answered),
+            weightings=None if weightings is None else torch.from_numpy(weightings),
             **judges,
         ).to(chosen)
-        for fraction, numbers in learned.items()
-    }
     students = spec.students
     stacks = []
     for numbers, evaluations in zip(how.stacks, how.evaluations, strict=True):
@@ -203,6 +205,30 @@ def correctness(progress: turns.Progress, prepared: Prepared) -> np.ndarray:
     return right
 
 
+def pairs(spec: RunSpec, setting: Setting) -> list[tuple[Condition, list[int], Condition, list[int]]]:
+    """Return who is compared with whom in a setting: (condition, numbers, against, numbers).
+
+    Every condition with hard labels; the distilled with every further one, whose difference is what that one lacks of the gain;
+    and those with a wrong loss with those with the right one, if there are any: `distilled` against `distilled`.
+    """
+    who: dict[Condition, list[int]] = {condition: spec.members(condition, setting) for condition in spec.conditions}
+    further = [condition for condition in FURTHER if condition in who]
+    asked: list[tuple[Condition, Condition]] = [("distilled", "hard_labels")]
+    if setting.loss == spec.loss[0]:
+        asked += [(condition, "hard_labels") for condition in further]
+    asked += [("distilled", condition) for condition in further]
+    found = [(one, who[one], two, who[two]) for one, two in asked]
+    if setting.loss != misconceptions.RIGHT and misconceptions.RIGHT in spec.loss:
+        right = spec.members("distilled", setting._replace(loss=misconceptions.RIGHT))
+        found.append(("distilled", who["distilled"], "distilled", right))
+    return found
+
+
+def difference(correct: np.ndarray, correct_control: np.ndarray) -> dict[str, Any]:
+    """Return `stats.paired_difference` as plain values."""
+    return asdict(stats.paired_difference(correct, correct_control))
+
+
 def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
     """Return a run's result as the JSON contract of the command line has it: spec, seconds, teacher, students, comparisons."""
     spec, students = prepared.spec, prepared.spec.students
@@ -214,21 +240,23 @@ def result(prepared: Prepared, last: turns.Progress) -> dict[str, Any]:
             "student": student.network,
             "temperature": student.temperature,
             "soft_weight": student.soft_weight,
+            "loss": student.loss,
             "fraction": student.fraction,
             "seed": student.seed,
             "accuracy": point.accuracy,
             "errors": point.errors,
             "agreement": point.agreement,
             "kl": point.kl,
+            "train_accuracy": seen,
             "parameters": parameters[student.network],
         }
-        for student, point in zip(students, last.last_points(), strict=True)
+        for student, point, seen in zip(students, last.last_points(), last.train_accuracies(), strict=True)
     ]
-    comparisons = []
-    for setting in spec.settings:
-        distilled, control = spec.compared(setting)
-        difference = asdict(stats.paired_difference(correct[distilled], correct[control]))
-        comparisons.append({"condition": "distilled", "against": "hard_labels", **setting._asdict(), **difference})
+    comparisons = [
+        {"condition": condition, "against": against, **setting._asdict(), **difference(correct[ours], correct[theirs])}
+        for setting in spec.settings
+        for condition, ours, against, theirs in pairs(spec, setting)
+    ]
     return {
         "spec": spec.to_dict(),
         "seconds": last.seconds,

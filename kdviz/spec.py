@@ -15,17 +15,30 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
-from kdviz import data, models
+from kdviz import data, misconceptions, models
 from kdviz.errors import InvalidValue, UnknownName, UserError, quoted
 from kdviz.i18n import N_, Message
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 
 Spec = TypeVar("Spec")
-Condition = Literal["distilled", "hard_labels"]
-GRID = ("temperature", "student", "soft_weight", "fraction")
+Condition = Literal[
+    "hard_labels", "distilled", "permuted_non_targets", "confidence_weighted", "label_smoothing", "random_teacher"
+]  # fmt: skip
+CONDITIONS: tuple[Condition, ...] = get_args(Condition)
+"""What students learn from, in the order in which they stand. `distilled`: the teacher's soft targets. `permuted_non_targets`:
+those with the probabilities of the wrong classes changed about among themselves, in each image its own way (Furlanello et al.
+2018, arXiv:1805.04770, "dark knowledge with permuted predictions"). `confidence_weighted`: the hard labels, each image weighing
+as much as the teacher is sure of its label, 1 on average (ibid., "confidence weighted by teacher max", but of the true class).
+`label_smoothing`: the mean probability of the true class that the soft targets have at that T, the rest shared evenly.
+`random_teacher`: the soft targets of a network of the teacher's kind that was never trained."""
+EVERY_RUN: tuple[Condition, ...] = ("hard_labels", "distilled")
+LABELS_ALONE: tuple[Condition, ...] = ("hard_labels", "confidence_weighted")
+FURTHER = tuple(condition for condition in CONDITIONS if condition not in EVERY_RUN)
+GRID = ("temperature", "student", "soft_weight", "fraction", "loss")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
+NAME_LISTS = ("conditions", "loss")
 MAX_STUDENTS = 1024
 MAX_BYTES = 4_000_000_000
 TEACHER, MAX_MEMBERS = "teacher", 10
@@ -57,7 +70,8 @@ class Student:
     """One student of a run.
 
     temperature: None for a student that never sees the teacher; network: its name; fraction: of the transfer set that it sees;
-    learning_rate: its own, None for that of everybody; targets: which of several teachers' answers it learns from.
+    learning_rate: its own, None for that of everybody; targets: which of several teachers' answers it learns from;
+    emphasis: which of several weightings of the images its hard labels carry, None for none; loss: of kdviz.misconceptions.
     """
 
     condition: Condition
@@ -69,6 +83,15 @@ class Student:
     fraction: float = 1.0
     learning_rate: float | None = None
     targets: int = 0
+    emphasis: int | None = None
+    loss: str = misconceptions.RIGHT
+
+
+class Answers(NamedTuple):
+    """One array of logits that students learn from: whose condition it serves, and at which temperature, None for any."""
+
+    condition: Condition
+    temperature: float | None = None
 
 
 class Setting(NamedTuple):
@@ -78,6 +101,7 @@ class Setting(NamedTuple):
     fraction: float
     temperature: float
     soft_weight: float
+    loss: str = misconceptions.RIGHT
 
 
 @dataclass(frozen=True)
@@ -105,6 +129,16 @@ class RunSpec:
     hard_weight: float = knob(
         0.1, N_("Weight of the hard labels"), N_("multiplies the hard term of the distilled student"), 0, 1000
     )
+    conditions: tuple[Condition, ...] = knob(
+        EVERY_RUN, N_("Conditions"),
+        N_("what is compared: hard_labels and distilled in every run, and controls that take the soft targets apart"),
+        choices=CONDITIONS,
+    )  # fmt: skip
+    loss: tuple[str, ...] = knob(
+        (misconceptions.RIGHT,), N_("Loss"),
+        N_("of the distilled students: right, or as code had it that was wrong; a list trains each"),
+        choices=misconceptions.LOSSES,
+    )  # fmt: skip
     seeds: int = knob(5, N_("Seeds"), N_("students of each condition; a difference needs at least two"), 1, 32)
     epochs: int = knob(
         100,
@@ -123,7 +157,11 @@ class RunSpec:
         unit=N_("images"),
         by_dataset={"mnist": 128, "street": 128, "fashion-mnist": 128, "cifar10": 128},
     )
-    learning_rate: float = knob(0.001, N_("Learning rate"), N_("step size of the optimizer, the same for all"), 1e-6, 10)
+    learning_rate: float = knob(0.001, N_("Learning rate"), N_("step size of the optimizer"), 1e-6, 10)
+    control_learning_rate: float | None = knob(
+        None, N_("Learning rate of the control"),
+        N_("of the students without soft targets, which may need another one; none: the same as the others"), 1e-6, 10,
+    )  # fmt: skip
     optimizer: str = knob("adam", N_("Optimizer"), N_("how the weights are updated"), choices=("adam", "sgd"))
     schedule: str = knob(
         "constant", N_("Learning rate schedule"), N_("constant, or linear: falling evenly to 0 at the end"),
@@ -159,7 +197,14 @@ class RunSpec:
             raise InvalidValue(N_("classes left out must leave at least one class, got all of them"))
         if 0 in self.soft_weight and self.hard_weight == 0:
             raise InvalidValue(N_("soft weight and hard weight must not both be 0: the distilled student would learn nothing"))
-        each = self.seeds * len(self.fraction) * (1 + len(self.temperature) * len(self.soft_weight))
+        if missing := [condition for condition in EVERY_RUN if condition not in self.conditions]:
+            raise InvalidValue(N_("conditions must include {needed}, got {value}"), needed=missing, value=list(self.conditions))
+        if misconceptions.OF_ENSEMBLES in self.loss and not self.of_ensemble:
+            raise InvalidValue(
+                N_("the loss {loss} needs a teacher of several members, such as {example}, got {value}"),
+                loss=misconceptions.OF_ENSEMBLES, example=f"{self.teacher}-x5", value=quoted(self.teacher, 80),
+            )  # fmt: skip
+        each = self.seeds * len(self.fraction) * len(_conditions(self))
         if each * len(networks) > MAX_STUDENTS:
             raise InvalidValue(
                 N_("a run trains at most {most} students at once, got {asked}: use fewer seeds or fewer values in the lists"),
@@ -181,19 +226,32 @@ class RunSpec:
     @property
     def settings(self) -> list[Setting]:
         """Every cell of the grid, one comparison each."""
-        return [Setting(*values) for values in itertools.product(self.student, self.fraction, self.temperature, self.soft_weight)]
+        return [Setting(*values) for values in itertools.product(*(getattr(self, name) for name in Setting._fields))]
 
     @property
     def students(self) -> list[Student]:
         """Every student of the run, in the order of all stacked arrays: each network on each fraction of the images, there
-        the control first, then the temperatures, then the weights; seeds within a condition."""
+        the control first, then the distilled by temperature and weight, then further conditions; seeds within each."""
         return list(_students(self))
+
+    @property
+    def of_ensemble(self) -> bool:
+        """Whether several networks answer together as the teacher."""
+        return teacher_members(self.teacher)[1] > 1
+
+    @property
+    def answers(self) -> list[Answers]:
+        """The logits that students learn from, in the order of `Student.targets`."""
+        return _answers(self)
 
     def compared(self, setting: Setting) -> tuple[list[int], list[int]]:
         """Return the numbers of a setting's distilled students and of their controls, both by seed."""
-        members = _members(self)
-        control = members[setting.student, setting.fraction, None, None]
-        return list(members[tuple(setting)]), list(control)
+        return self.members("distilled", setting), self.members("hard_labels", setting)
+
+    def members(self, condition: Condition, setting: Setting) -> list[int]:
+        """Return the numbers of a condition's students in a setting, by seed."""
+        cell = _cell(condition, setting.temperature, setting.soft_weight, setting.loss)
+        return list(_members(self)[setting.student, setting.fraction, cell])
 
     @property
     def swept(self) -> list[str]:
@@ -330,23 +388,65 @@ def from_dict(values: Mapping[str, Any]) -> RunSpec | TeacherSpec:
     return RunSpec.from_dict(values)
 
 
+class _Cell(NamedTuple):
+    """What students of one network and fraction have in common but for their seed; None where it is nothing to them."""
+
+    condition: Condition
+    temperature: float | None
+    soft_weight: float | None
+    loss: str
+
+
+def _cell(condition: Condition, temperature: float, soft_weight: float, loss: str) -> _Cell:
+    if condition == "hard_labels":
+        return _Cell(condition, None, None, misconceptions.RIGHT)
+    weight = None if condition in LABELS_ALONE else soft_weight
+    return _Cell(condition, temperature, weight, loss if condition == "distilled" else misconceptions.RIGHT)
+
+
+def _conditions(spec: RunSpec) -> list[_Cell]:
+    """Return the cells of every network and fraction, in the order of the students."""
+    grid = list(itertools.product(spec.temperature, spec.soft_weight, spec.loss))
+    return list(dict.fromkeys(_cell(condition, *each) for condition in spec.conditions for each in grid))
+
+
+def _answers(spec: RunSpec) -> list[Answers]:
+    # Members' averaged probabilities depend on T, and what is made of them does; the first, averaged logits, is right for one.
+    by_temperature = {"label_smoothing": True, "random_teacher": False, "permuted_non_targets": spec.of_ensemble}
+    found = [Answers("distilled")] + [Answers("distilled", T) for T in spec.temperature if spec.of_ensemble]
+    for condition in spec.conditions:
+        if by_temperature.get(condition) is True:
+            found += [Answers(condition, T) for T in spec.temperature]
+        if by_temperature.get(condition) is False:
+            found.append(Answers(condition))
+    return found
+
+
 @lru_cache(maxsize=64)
 def _students(spec: RunSpec) -> tuple[Student, ...]:
-    seeds, students = range(spec.seeds), []
-    for network, fraction in itertools.product(spec.student, spec.fraction):
-        students += [Student("hard_labels", None, seed, 0.0, 1.0, network, fraction) for seed in seeds]
-        for T, weight in itertools.product(spec.temperature, spec.soft_weight):
-            students += [Student("distilled", T, seed, weight, spec.hard_weight, network, fraction) for seed in seeds]
+    answers, cells, students = _answers(spec), _conditions(spec), []
+    for network, fraction, cell in itertools.product(spec.student, spec.fraction, cells):
+        of: dict[str, Any] = dict(network=network, fraction=fraction)
+        if cell.soft_weight is None:  # hard labels alone
+            of |= dict(soft_weight=0.0, hard_weight=1.0, learning_rate=spec.control_learning_rate)
+            if cell.temperature is not None:
+                of["emphasis"] = spec.temperature.index(cell.temperature)
+        else:
+            own = Answers(cell.condition, cell.temperature)
+            averaged = cell.loss == misconceptions.OF_ENSEMBLES
+            learned = own if own in answers and not averaged else Answers(cell.condition)
+            of |= dict(loss=cell.loss, soft_weight=cell.soft_weight, hard_weight=spec.hard_weight, targets=answers.index(learned))
+        students += [Student(condition=cell.condition, temperature=cell.temperature, seed=s, **of) for s in range(spec.seeds)]
     return tuple(students)
 
 
 @lru_cache(maxsize=64)
-def _members(spec: RunSpec) -> dict[tuple[Any, ...], list[int]]:
-    """Return the numbers of the students of every condition: network, fraction, and temperature and weight or None twice."""
-    members: dict[tuple[Any, ...], list[int]] = {}
+def _members(spec: RunSpec) -> dict[tuple[str, float, _Cell], list[int]]:
+    """Return the numbers of the students of every cell of every network and fraction."""
+    members: dict[tuple[str, float, _Cell], list[int]] = {}
     for number, s in enumerate(_students(spec)):
-        weight = s.soft_weight if s.condition == "distilled" else None
-        members.setdefault((s.network, s.fraction, s.temperature, weight), []).append(number)
+        cell = _cell(s.condition, s.temperature or 0.0, s.soft_weight, s.loss)
+        members.setdefault((s.network, s.fraction, cell), []).append(number)
     return members
 
 
@@ -395,6 +495,13 @@ def _followed(build: Callable[[Mapping[str, Any]], Spec], given: Mapping[str, An
 def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
     """Return a knob's value in its own type. Raises InvalidValue or UnknownName, the value and the range in the sentence."""
     meta, name = f.metadata, Message(f.name.replace("_", " "), f.metadata["label"])
+    if f.name in NAME_LISTS:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if not values:
+            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
+        for each in values:
+            _choice(name, each, meta["choices"])
+        return tuple(choice for choice in meta["choices"] if choice in values)
     if f.name in GRID:
         values = value if isinstance(value, (list, tuple)) else [value]
         if not values:
@@ -408,12 +515,18 @@ def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
         values = value if isinstance(value, (list, tuple)) else [value]
         return tuple(sorted({_number(name, v, meta["low"], meta["high"], whole=True) for v in values}))
     if isinstance(f.default, str):
-        if meta["choices"] and value not in meta["choices"]:
-            raise UnknownName(
-                N_("unknown {knob} {name}; known: {known}"), knob=name, name=quoted(value, 80), known=list(meta["choices"])
-            )
+        if meta["choices"]:
+            _choice(name, value, meta["choices"])
         return str(value)
+    if f.default is None and value is None:
+        return None
     return _number(name, value, meta["low"], meta["high"], whole=isinstance(f.default, int))
+
+
+def _choice(name: Message, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise UnknownName unless a value is one of the allowed names."""
+    if value not in choices:
+        raise UnknownName(N_("unknown {knob} {name}; known: {known}"), knob=name, name=quoted(value, 80), known=list(choices))
 
 
 def _number(name: Message, value: Any, low: float, high: float, whole: bool) -> Any:

@@ -25,7 +25,7 @@ from torch.optim._muon import muon
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
-from kdviz import models
+from kdviz import misconceptions, models
 from kdviz.soft_targets import distillation_gradient
 from kdviz.spec import Student
 from kdviz.teachers import Recipe
@@ -54,26 +54,53 @@ class Constants:
 
 @dataclass(frozen=True)
 class Knobs:
-    """Each student's own, (S, 1, 1): temperature, both weights, learning rate; targets: (S,) whose answers it learns, or None."""
+    """Each student's own, (S, 1, 1): temperature, both weights, learning rate; targets: (S,) whose answers it learns, or None.
+
+    of_softmaxes: (S, 1, 1) whose loss is that of kdviz.misconceptions, or None; the soft weight has its factor already.
+    emphasis: (S,) which row of `weightings` (W, n) says how much each image's hard label weighs, both None where all weigh alike.
+    """
 
     temperature: Tensor
     soft_weight: Tensor
     hard_weight: Tensor
     learning_rate: Tensor
     targets: Tensor | None
+    emphasis: Tensor | None = None
+    weightings: Tensor | None = None
+    of_softmaxes: Tensor | None = None
 
 
-def knobs(students: list[Student], learning_rate: float, dtype: torch.dtype, device: torch.device) -> Knobs:
+def knobs(
+    students: list[Student], classes: int, learning_rate: float, dtype: torch.dtype, device: torch.device,
+    weightings: Tensor | None = None,
+) -> Knobs:  # fmt: skip
+    """weightings: (W, n), of the images of the transfer set, for those students that have an emphasis."""
+
     def column(values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
 
+    def soft(of: Student) -> float:
+        if of.soft_weight == 0 or of.temperature is None:
+            return of.soft_weight
+        return of.soft_weight * misconceptions.factor(of.loss, of.temperature, of.soft_weight, of.hard_weight, classes)
+
+    of_softmaxes = [student.loss == misconceptions.OF_SOFTMAXES for student in students]
     several = any(student.targets for student in students)
+    emphasis = None
+    if any(student.emphasis is not None for student in students):
+        assert weightings is not None
+        weightings = torch.cat([torch.ones_like(weightings[:1]), weightings])  # the first is for those without an emphasis
+        rows = [0 if student.emphasis is None else 1 + student.emphasis for student in students]
+        emphasis = torch.tensor(rows, device=device)
     return Knobs(
         temperature=column([student.temperature or 1.0 for student in students]),
-        soft_weight=column([student.soft_weight for student in students]),
+        soft_weight=column([soft(student) for student in students]),
         hard_weight=column([student.hard_weight for student in students]),
         learning_rate=column([student.learning_rate or learning_rate for student in students]),
         targets=torch.tensor([student.targets for student in students], device=device) if several else None,
+        emphasis=emphasis,
+        weightings=None if emphasis is None else weightings,
+        of_softmaxes=torch.tensor(of_softmaxes, device=device)[:, None, None] if any(of_softmaxes) else None,
     )
 
 
@@ -89,15 +116,16 @@ class Step:
         recipe: Recipe | None = None,
         generator: torch.Generator | None = None,
         compiled_for: int | None = None,
+        weightings: Tensor | None = None,
     ) -> None:
-        """parameters: stacked, students of one batch order side by side; generator: of dropout's draws.
+        """parameters: stacked, students of one batch order side by side; generator: of dropout's draws; weightings: see Knobs.
 
         compiled_for: the size of batch for which the step is compiled, None for none. The last batch of an epoch may be smaller:
         a program of its own would cost more than it saves.
         """
         first = parameters["0.bias"]
         self.constants, self.parameters, self.compiled_for = constants, parameters, compiled_for
-        self.knobs = knobs(students, learning_rate, first.dtype, first.device)
+        self.knobs = knobs(students, constants.network.classes, learning_rate, first.dtype, first.device, weightings)
         self.rates = [student.learning_rate or learning_rate for student in students]
         kinds = 1 if constants.optimizer == "sgd" else 2
         self.learned = models.learned(parameters)
@@ -235,10 +263,14 @@ def _gradients(
         else:
             teacher = teacher[knobs.targets[:, None], batch.repeat_interleave(students // c.groups, 0)]
     labels = labels[batch]
+    hard_weight = knobs.hard_weight
+    if knobs.weightings is not None and knobs.emphasis is not None:
+        weighting = knobs.weightings[knobs.emphasis[:, None], batch.repeat_interleave(students // c.groups, 0)]
+        hard_weight = hard_weight * weighting[:, None]
     if images.ndim == 4:
         images = images.index_select(0, batch.flatten()).view(*batch.shape, *images.shape[1:])  # half the time of images[batch]
     if c.network.convolutional:
-        return _by_autograd(c, parameters, sums, knobs, images, labels, teacher, dropout, drawn)
+        return _by_autograd(c, parameters, sums, knobs, images, labels, teacher, hard_weight, dropout, drawn)
     with torch.no_grad():
         low = torch.bfloat16 if c.precision == "bf16" else images.dtype
         used = {key: tensor.to(low) for key, tensor in parameters.items()}
@@ -248,7 +280,9 @@ def _gradients(
             images = dropout(images, drawn[0], 0)
             drawn = [None, *drawn[1:]]
         logits = models.forward(c.network, used, images, dropout, drawn, hidden).mT.to(parameters["0.bias"].dtype)
-        delta = _loss(c, sums, knobs, logits, labels, teacher)  # (S, classes, batch), and up the layers (S, units, batch)
+        delta = _loss(
+            c, sums, knobs, logits, labels, teacher, hard_weight
+        )  # (S, classes, batch), and up the layers (S, units, batch)
         gradients = {}
         for number in range(len(c.network.layers) - 1, -1, -1):
             gradients[f"{number}.bias"] = delta.sum(2)
@@ -267,10 +301,13 @@ def _gradients(
     return gradients
 
 
-def _loss(c: Constants, sums: Tensor, knobs: Knobs, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
+def _loss(
+    c: Constants, sums: Tensor, knobs: Knobs, logits: Tensor, labels: Tensor, teacher: Tensor | None, hard_weight: Tensor
+) -> Tensor:
     """Return the gradient in the logits, (S, classes, batch), of the mean loss over the batch; add the loss by term to sums.
 
-    labels: (G, batch, classes); teacher: logits (G, batch, classes), or (S, batch, classes), or None.
+    labels: (G, batch, classes); teacher: logits (G, batch, classes), or (S, batch, classes), or None; hard_weight: (S, 1, 1), or
+    (S, 1, batch) where images weigh differently.
     """
     students, classes, batch = logits.shape
 
@@ -283,21 +320,27 @@ def _loss(c: Constants, sums: Tensor, knobs: Knobs, logits: Tensor, labels: Tens
 
     y = each(labels)
     log_q_at_1 = torch.log_softmax(logits, 1)
-    sums[1].sub_((y * log_q_at_1).sum((1, 2)) * knobs.hard_weight.flatten() / batch)
+    sums[1].sub_((y * log_q_at_1 * hard_weight).sum((1, 2)) / batch)
     if teacher is None or not c.distilled:
-        return (log_q_at_1.exp() - y) * (knobs.hard_weight / batch)
+        return (log_q_at_1.exp() - y) * (hard_weight / batch)
     T = knobs.temperature
     p = torch.softmax(each(teacher).to(logits.dtype) / T, 1)
     log_q = torch.log_softmax(logits / T, 1)
-    sums[0].sub_((p * log_q).sum((1, 2)) * (knobs.soft_weight * T * T).flatten() / batch)
     q, q_at_1 = log_q.exp(), log_q_at_1.exp()
-    delta: Tensor = distillation_gradient(p, q, y, q_at_1, T, knobs.soft_weight / batch, knobs.hard_weight / batch)
+    loss = -p * log_q
+    if knobs.of_softmaxes is not None:
+        # The gradient of the mean of (q - p)^2 over the classes is 2/classes q (gap - sum q gap) / T, where it should be gap / T.
+        gap = q - p
+        loss = torch.where(knobs.of_softmaxes, gap * gap / classes, loss)
+        p = torch.where(knobs.of_softmaxes, q - 2 / classes * q * (gap - (q * gap).sum(1, keepdim=True)), p)
+    sums[0].add_(loss.sum((1, 2)) * (knobs.soft_weight * T * T).flatten() / batch)
+    delta: Tensor = distillation_gradient(p, q, y, q_at_1, T, knobs.soft_weight / batch, hard_weight / batch)
     return delta
 
 
 def _by_autograd(
     c: Constants, parameters: models.Parameters, sums: Tensor, knobs: Knobs, images: Tensor, labels: Tensor,
-    teacher: Tensor | None, dropout: Any, drawn: Any,
+    teacher: Tensor | None, hard_weight: Tensor, dropout: Any, drawn: Any,
 ) -> models.Parameters:  # fmt: skip
     """The same for networks with convolutions."""
     leaves = {key: parameters[key].detach().requires_grad_() for key in models.learned(parameters)}
@@ -306,7 +349,7 @@ def _by_autograd(
         logits = models.forward(c.network, {**parameters, **leaves}, images, dropout, drawn, training=True)
     logits = logits.mT.to(parameters["0.bias"].dtype)
     with torch.no_grad():
-        delta = _loss(c, sums, knobs, logits.detach(), labels, teacher)
+        delta = _loss(c, sums, knobs, logits.detach(), labels, teacher, hard_weight)
     return dict(zip(leaves, torch.autograd.grad(logits, list(leaves.values()), delta), strict=True))
 
 

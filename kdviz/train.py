@@ -57,7 +57,8 @@ class Material:
 
     inputs: (n, channels, height, width), the dtype of the training; labels: (n,) int64; teacher_logits: (n, classes), or
     (K, n, classes) where students learn from different ones, or None where no student is distilled. The same with test_ for the
-    images that judge, which are never learned from; there the first teacher counts, (n, classes).
+    images that judge, which are never learned from; there the first teacher counts, (n, classes). weightings: (W, n), how much
+    each image's hard label weighs to a student with that emphasis, 1 on average.
     """
 
     inputs: Tensor
@@ -66,6 +67,7 @@ class Material:
     test_inputs: Tensor
     test_labels: Tensor
     test_teacher_logits: Tensor | None
+    weightings: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Material:
         moved: list[Any] = [tensor if tensor is None else tensor.to(device) for tensor in vars(self).values()]
@@ -167,7 +169,8 @@ def train(
     distilled = material.teacher_logits is not None and any(student.temperature is not None for student in students)
     constants = Constants(network, groups, plan.optimizer, plan.precision, distilled, recipe.max_norm)
     full = min(plan.batch_size, count) if plan.compiled else None
-    step = Step(constants, students, parameters, plan.learning_rate, recipe, generator, full)
+    weightings = None if material.weightings is None else material.weightings.to(dtype)
+    step = Step(constants, students, parameters, plan.learning_rate, recipe, generator, full, weightings)
     windows = _windows(material.inputs, recipe)
     one_hot = torch.nn.functional.one_hot(material.labels, network.classes).to(dtype)
     teacher = material.teacher_logits if distilled else None

@@ -55,6 +55,15 @@ class Progress:
             rows |= dict(zip(stack.students, evaluation.test_logits, strict=True))
         return torch.stack([rows[number] for number in sorted(rows)])
 
+    def train_accuracies(self) -> list[float]:
+        """Return how many of the images of its transfer set every student answers rightly, 0..1: what it learned by heart."""
+        right: dict[int, float] = {}
+        for stack, evaluation in zip(self.stacks, self.latest, strict=True):
+            assert evaluation is not None, "asked before every student was judged"
+            answered = models.logits(stack.plan.network, evaluation.parameters, stack.material.inputs).argmax(-1)
+            right |= dict(zip(stack.students, (answered == stack.material.labels).double().mean(-1).tolist(), strict=True))
+        return [right[number] for number in sorted(right)]
+
     def parameters(self, student: int) -> models.Parameters:
         """Return one student's weights, stacked with S = 1."""
         for stack, evaluation in zip(self.stacks, self.latest, strict=True):

@@ -85,12 +85,21 @@ def test_points_may_come_in_any_order_and_twice(shuffled: Any) -> None:
 
 def comparison(T: float, student: str, mean: float, half: float | None) -> dict[str, Any]:
     ends = (None, None) if half is None else (mean - half, mean + half)
-    setting = {"student": student, "fraction": 1.0, "temperature": T, "soft_weight": 1.0}
+    setting = {
+        "condition": "distilled",
+        "against": "hard_labels",
+        "student": student,
+        "fraction": 1.0,
+        "temperature": T,
+        "soft_weight": 1.0,
+    }
     return setting | {"mean": mean, "low": ends[0], "high": ends[1]}
 
 
 def test_intervals_come_with_the_result() -> None:
     result = {"comparisons": [comparison(8, "mlp-16", 0.04, 0.01), comparison(2, "mlp-8", 0.02, 0.05)]}
+    result["comparisons"] += [{**one, "condition": "label_smoothing", "mean": -1} for one in result["comparisons"]]
+    result["comparisons"] += [{**one, "against": "label_smoothing", "mean": 1} for one in result["comparisons"][:2]]
     found = cells(SPEC, points(), result=result)
     assert found[1, 1].interval == pytest.approx((0.03, 0.05))
     assert found[0, 0].interval == pytest.approx((-0.03, 0.07))

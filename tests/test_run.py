@@ -188,8 +188,8 @@ def test_a_result_has_the_keys_of_the_contract_and_is_plain_json() -> None:
     assert set(result["teacher"]) == {"name", "accuracy", "errors", "parameters"}
     for row in result["students"]:
         assert list(row) == [
-            "condition", "student", "temperature", "soft_weight", "fraction", "seed", "accuracy", "errors", "agreement", "kl",
-            "parameters",
+            "condition", "student", "temperature", "soft_weight", "loss", "fraction", "seed", "accuracy", "errors", "agreement",
+            "kl", "train_accuracy", "parameters",
         ]  # fmt: skip
     for row in result["comparisons"]:
         assert set(row) >= {"condition", "against", "student", "temperature", "soft_weight", "fraction"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from kdviz import spec
 from kdviz.errors import InvalidValue, UnknownName, UserError
-from kdviz.spec import KNOBS, MAX_STUDENTS, RunSpec, TeacherSpec
+from kdviz.spec import CONDITIONS, EVERY_RUN, FURTHER, GRID, KNOBS, LABELS_ALONE, MAX_STUDENTS, RunSpec, TeacherSpec
 
 NUMBERS = [name for name, knob in KNOBS.items() if knob.metadata["low"] is not None]
 WHOLE = ["seeds", "epochs", "batch_size", "classes_left_out"]
@@ -29,10 +30,13 @@ OTHER: dict[str, Any] = {
     "temperature": (3.5, 7.0),
     "soft_weight": (0.37,),
     "hard_weight": 0.41,
+    "loss": ("right", "no_t_squared"),
+    "conditions": ("hard_labels", "distilled", "label_smoothing"),
     "seeds": 3,
     "epochs": 7,
     "batch_size": 19,
     "learning_rate": 0.0123,
+    "control_learning_rate": 0.0234,
     "optimizer": "sgd",
     "schedule": "linear",
     "fraction": (0.21, 0.5),
@@ -57,7 +61,7 @@ specs = st.builds(
     temperature=st.lists(st.floats(0.05, 100), min_size=1, max_size=3),
     soft_weight=st.lists(st.floats(0.01, 1000), min_size=1, max_size=3),
     hard_weight=st.floats(0, 1000),
-    seeds=st.integers(1, 25),
+    seeds=st.integers(1, 6),
     epochs=st.integers(1, 1000),
     batch_size=st.integers(1, 4096),
     learning_rate=st.floats(1e-6, 10),
@@ -66,6 +70,9 @@ specs = st.builds(
     fraction=st.lists(st.floats(0.001, 1), min_size=1, max_size=2),
     classes_left_out=st.sets(st.integers(0, 9), max_size=9).map(tuple),
     evaluate_on=st.sampled_from(["test", "validation"]),
+    conditions=st.sets(st.sampled_from(FURTHER)).map(lambda further: (*sorted(further), "distilled", "hard_labels")),
+    loss=st.sampled_from([("right",), ("no_t_squared",), ("right", "mse_of_softmaxes")]),
+    control_learning_rate=st.none() | st.floats(1e-6, 10),
 )
 
 
@@ -121,6 +128,9 @@ def test_what_is_absent_takes_the_datasets_default() -> None:
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "hot", "", "4,5", True, False, None, {}, 10**400, "a\nb"])
 def test_what_is_no_number_is_refused_in_one_sentence(name: str, value: object) -> None:
+    if value is None and KNOBS[name].default is None:
+        assert getattr(with_value(name, value), name) is None  # may be left out
+        return
     with pytest.raises(InvalidValue) as caught:
         with_value(name, value)
     sentence = str(caught.value)
@@ -164,7 +174,8 @@ def test_an_unknown_name_lists_the_known_ones(name: str, value: object) -> None:
         with_value(name, value)
     sentence = str(caught.value)
     assert all(known in sentence for known in KNOBS[name].metadata["choices"])
-    assert sentence.startswith(f"unknown {name.replace('_', ' ')} ") and "\n" not in sentence and len(sentence) < 250
+    assert sentence.startswith(f"unknown {name.replace('_', ' ')} ") and "\n" not in sentence
+    assert len(sentence) < 110 + len(", ".join(KNOBS[name].metadata["choices"]))
 
 
 @pytest.mark.parametrize("value", ["", "mlp-0", "mlp-", "mlp-5000", "resnet", True, None, math.nan, 1e9])
@@ -182,7 +193,9 @@ def test_a_knob_that_is_none_is_named_beside_those_that_are() -> None:
 @pytest.mark.parametrize(
     ("values", "part"),
     [
-        *(({name: []}, "got none") for name in ("temperature", "student", "soft_weight", "fraction")),
+        *(({name: []}, "got none") for name in ("temperature", "student", "soft_weight", "fraction", "conditions", "loss")),
+        ({"loss": "averaged_logits_for_probabilities"}, "needs a teacher of several members, such as cnn-x5, got 'cnn'"),
+        ({"conditions": ["distilled", "label_smoothing"]}, "conditions must include hard_labels, got distilled, label_smoothing"),
         ({"temperature": [4, 0]}, "got '0'"),
         ({"classes_left_out": [10]}, "from 0 to 9 in digits, got 10"),
         ({"classes_left_out": list(range(10))}, "at least one class"),
@@ -213,27 +226,62 @@ def test_students_stand_control_first_and_seeds_in_order(built: RunSpec) -> None
     expected: list[tuple[Any, ...]] = []
     for network in built.student:
         for fraction in built.fraction:
-            expected += [("hard_labels", None, seed, 0.0, 1.0, network, fraction) for seed in seeds]
-            for T in built.temperature:
-                for weight in built.soft_weight:
-                    expected += [("distilled", T, seed, weight, built.hard_weight, network, fraction) for seed in seeds]
-    got = [(s.condition, s.temperature, s.seed, s.soft_weight, s.hard_weight, s.network, s.fraction) for s in built.students]
+            expected += [("hard_labels", None, seed, 0.0, 1.0, network, fraction, "right") for seed in seeds]
+            for condition in built.conditions[1:]:
+                for T in built.temperature:
+                    if condition == "confidence_weighted":
+                        expected += [(condition, T, seed, 0.0, 1.0, network, fraction, "right") for seed in seeds]
+                        continue
+                    losses = built.loss if condition == "distilled" else ("right",)
+                    for weight, loss in itertools.product(built.soft_weight, losses):
+                        own = (weight, built.hard_weight, network, fraction, loss)
+                        expected += [(condition, T, seed, *own) for seed in seeds]
+    names = ("condition", "temperature", "seed", "soft_weight", "hard_weight", "network", "fraction", "loss")
+    got = [tuple(getattr(student, name) for name in names) for student in built.students]
     assert got == expected and len(set(got)) == len(got)
-    assert {(s.learning_rate, s.targets) for s in built.students} == {(None, 0)}
+    for s in built.students:
+        assert s.learning_rate == (built.control_learning_rate if s.condition in LABELS_ALONE else None)
+        assert s.emphasis == (built.temperature.index(s.temperature) if s.condition == "confidence_weighted" else None)
+        learned = built.answers[s.targets]
+        assert learned.condition == (s.condition if s.condition in FURTHER and s.soft_weight else "distilled")
+        assert learned.temperature in (None, s.temperature)
+
+
+def test_conditions_stand_in_one_order_however_they_were_given() -> None:
+    built = RunSpec.from_dict({"conditions": ["label_smoothing", "distilled", "hard_labels", "distilled"]})
+    assert built.conditions == ("hard_labels", "distilled", "label_smoothing") and built.conditions == tuple(
+        condition for condition in CONDITIONS if condition in built.conditions
+    )
+    assert RunSpec().conditions == EVERY_RUN
+
+
+@given(specs)
+def test_members_of_a_condition_are_its_students_by_seed(built: RunSpec) -> None:
+    students, named = built.students, set()
+    for setting in built.settings:
+        for condition in built.conditions:
+            numbers = built.members(condition, setting)
+            named |= set(numbers)
+            assert [students[n].seed for n in numbers] == list(range(built.seeds))
+            for n in numbers:
+                assert (students[n].condition, students[n].network, students[n].fraction) == (condition, *setting[:2])
+                assert students[n].temperature in (setting.temperature, None)
+                assert students[n].soft_weight == (0.0 if condition in LABELS_ALONE else setting.soft_weight)
+    assert named == set(range(len(students)))
 
 
 @given(specs)
 def test_every_setting_is_compared_with_the_controls_of_its_network_and_fraction(built: RunSpec) -> None:
     settings, students = built.settings, built.students
-    cells = len(built.student) * len(built.fraction) * len(built.temperature) * len(built.soft_weight)
+    cells = math.prod(len(getattr(built, name)) for name in GRID)
     assert len(set(settings)) == len(settings) == cells
     judged = []
     for setting in settings:
         distilled, control = built.compared(setting)
         assert [students[n].seed for n in distilled] == [students[n].seed for n in control] == list(range(built.seeds))
         assert {students[n].condition for n in control} == {"hard_labels"}
-        assert {(students[n].temperature, students[n].soft_weight) for n in distilled} == {
-            (setting.temperature, setting.soft_weight)
+        assert {(students[n].temperature, students[n].soft_weight, students[n].loss) for n in distilled} == {
+            (setting.temperature, setting.soft_weight, setting.loss)
         }
         assert {(students[n].network, students[n].fraction) for n in (*distilled, *control)} == {
             (setting.student, setting.fraction)
@@ -248,6 +296,20 @@ def test_the_knobs_with_several_values_make_a_sweep() -> None:
     everything = RunSpec(temperature=(1, 4), student=("linear", "mlp-3"), soft_weight=(0.5, 1), fraction=(0.1, 1), seeds=1)
     assert set(everything.swept) == {"temperature", "student", "soft_weight", "fraction"}
     assert RunSpec(classes_left_out=(1, 2)).swept == []
+    assert RunSpec(loss=("right", "no_t_squared")).swept == ["loss"]
+
+
+def test_an_ensembles_students_learn_from_its_averaged_probabilities_and_by_mistake_from_its_averaged_logits() -> None:
+    averaged = "averaged_logits_for_probabilities"
+    built = RunSpec(teacher="cnn-x5", temperature=(2, 8), loss=("right", averaged), conditions=CONDITIONS, seeds=1)
+    for student in built.students:
+        learned = built.answers[student.targets]
+        if student.condition == "distilled":
+            assert learned == ("distilled", None if student.loss == averaged else student.temperature)
+        elif student.condition in ("permuted_non_targets", "label_smoothing"):
+            assert learned == (student.condition, student.temperature)
+        elif student.condition == "random_teacher":
+            assert learned == ("random_teacher", None)
 
 
 anything = st.one_of(st.text(), st.floats(), st.integers(), st.booleans(), st.lists(st.text()), st.none())

@@ -37,7 +37,11 @@ def own_knobs(students: list[Student]) -> list[Student]:
 
 SIXTEEN = own_knobs(
     [
-        Student("hard_labels", None, seed, 0.0, 1.0) if T is None else Student("distilled", T, seed, 0.5 + seed / 4, 0.1)
+        Student("hard_labels", None, seed, 0.0, 1.0)
+        if T is None
+        else Student("confidence_weighted", T, seed, 0.0, 1.0, emphasis=seed % 2)
+        if T == 1
+        else Student("distilled", T, seed, 0.5 + seed / 4, 0.1)
         for T in (None, 1.0, 4.0, 20.0)
         for seed in (0, 1, 5, 2)
     ]
@@ -54,12 +58,13 @@ PLANS = {
 
 @lru_cache
 def three_teachers() -> Material:
-    """The material of tests.test_train, and two teachers more."""
+    """The material of tests.test_train, two teachers more, and two ways of weighing the images."""
     of = material()
     assert of.teacher_logits is not None
     chance = torch.Generator().manual_seed(9)
     others = 3 * torch.randn(2, *of.teacher_logits.shape, generator=chance)
-    return dataclasses.replace(of, teacher_logits=torch.stack([of.teacher_logits, *others]))
+    weightings = 2 * torch.rand(2, len(of.labels), generator=chance, dtype=torch.float64)
+    return dataclasses.replace(of, teacher_logits=torch.stack([of.teacher_logits, *others]), weightings=weightings)
 
 
 @lru_cache
@@ -226,8 +231,9 @@ STUDENTS = [
     Student("hard_labels", None, 0, 0.0, 1.0),
     Student("distilled", 4.0, 0, 1.0, 0.1, targets=1),
     Student("distilled", 20.0, 1, 0.5, 0.0),
-    Student("distilled", 0.5, 1, 2.0, 1.0, targets=2),
+    Student("distilled", 0.5, 1, 2.0, 1.0, targets=2, emphasis=1),
 ]
+WEIGHTINGS = 2 * torch.rand(2, 20, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
 
 
 def given(network: str, groups: int, teachers: int, distilled: bool = True) -> Given:
@@ -242,7 +248,7 @@ def given(network: str, groups: int, teachers: int, distilled: bool = True) -> G
         Constants(architecture, groups, "adam", "fp32", distilled and teachers > 0, 0.0),
         students,
         models.initial_parameters(architecture, [3, 1, 4, 5], torch.float64),
-        step.knobs(students, 0.001, torch.float64, torch.device("cpu")),
+        step.knobs(students, 10, 0.001, torch.float64, torch.device("cpu"), WEIGHTINGS),
         images,
         labels,
         teacher if teachers else None,
@@ -266,6 +272,9 @@ def by_autograd(
             answers = of.teacher[student.targets]
         p = soft_targets.softmax(answers[batch], T)
         loss = soft_targets.distillation_loss(logits[s], p, of.labels[batch], T, weight, student.hard_weight)
+        if student.emphasis is not None:
+            each = soft_targets.cross_entropy(of.labels[batch], soft_targets.log_softmax(logits[s]))
+            loss = loss._replace(hard=student.hard_weight * (WEIGHTINGS[student.emphasis, batch] * each).mean())
         if not c.distilled:
             loss = loss._replace(soft=torch.zeros((), dtype=torch.float64))
         terms.append(torch.stack(list(loss)))
@@ -327,7 +336,7 @@ def test_a_gradient_at_lower_precision_is_near_and_its_parameters_keep_theirs() 
 
 def test_losses_add_up_until_they_are_zeroed() -> None:
     of = given("mlp-12", 2, 1)
-    taken = step.Step(of.constants, of.students, of.parameters, 0.001)
+    taken = step.Step(of.constants, of.students, of.parameters, 0.001, weightings=WEIGHTINGS)
     _, before = of.gradients()
     taken(of.images, of.labels, of.teacher, of.batch)
     torch.testing.assert_close(taken.sums, before)
@@ -344,7 +353,9 @@ def test_a_scale_multiplies_every_learning_rate() -> None:
         rates = (None, 0.1, 0.02, 0.1)
         students = [dataclasses.replace(student, learning_rate=rate) for student, rate in zip(of.students, rates, strict=True)]
         start = {key: tensor.clone() for key, tensor in of.parameters.items()}
-        step.Step(of.constants, students, of.parameters, 0.01)(of.images, of.labels, of.teacher, of.batch, scale)
+        step.Step(of.constants, students, of.parameters, 0.01, weightings=WEIGHTINGS)(
+            of.images, of.labels, of.teacher, of.batch, scale
+        )
         moved[scale] = [(of.parameters["0.bias"] - start["0.bias"])[s].abs().max().item() for s in range(4)]
     # Adam's first step is the learning rate, whatever the gradient.
     assert moved[1.0] == pytest.approx([0.01, 0.1, 0.02, 0.1], rel=1e-3)

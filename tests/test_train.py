@@ -110,7 +110,11 @@ def plain_loop(planned: Plan, student: Student, of: Material) -> tuple[dict[int,
             if planned.schedule == "linear":
                 optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
             logits = module(of.inputs[batch])
-            hard = student.hard_weight * F.cross_entropy(logits, of.labels[batch])
+            each = F.cross_entropy(logits, of.labels[batch], reduction="none")
+            if student.emphasis is not None:
+                assert of.weightings is not None
+                each = each * of.weightings[student.emphasis, batch]
+            hard = student.hard_weight * each.mean()
             loss, soft = hard, 0.0
             if T is not None:
                 assert teacher is not None

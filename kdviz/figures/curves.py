@@ -13,8 +13,17 @@ from typing import Any
 
 from kdviz.figures import INK, PALETTE, Kind, Theme
 from kdviz.figures.numbers import percent
-from kdviz.i18n import _
-from kdviz.spec import RunSpec, TeacherSpec
+from kdviz.i18n import N_, _
+from kdviz.misconceptions import RIGHT
+from kdviz.spec import LABELS_ALONE, RunSpec, TeacherSpec
+
+CONDITION_LABELS = {
+    "distilled": N_("distilled, T = {T}"),
+    "permuted_non_targets": N_("wrong classes permuted, T = {T}"),
+    "confidence_weighted": N_("labels weighted by confidence, T = {T}"),
+    "label_smoothing": N_("label smoothing, T = {T}"),
+    "random_teacher": N_("untrained teacher, T = {T}"),
+}
 
 
 @dataclass(frozen=True)
@@ -39,28 +48,30 @@ class Curve:
     high: Sequence[float]
 
 
-def label(condition: str, temperature: float | None) -> str:
-    """Return the name of a condition in the reader's language, its temperature with it."""
-    if condition == "hard_labels":
+def label(condition: str, temperature: float | None, loss: str = RIGHT) -> str:
+    """Return the name of a condition in the reader's language, its temperature with it, and its loss unless that is right."""
+    if loss != RIGHT:
+        return _("{condition}, loss {loss}", condition=label(condition, temperature), loss=loss)
+    if condition == "hard_labels" or temperature is None:
         return _("hard labels")
-    return _("distilled, T = {T}", T=f"{temperature:g}")
+    return _(CONDITION_LABELS[condition], T=f"{temperature:g}")
 
 
 def series(spec: RunSpec | TeacherSpec, run: str, prefix: str = "", faint: bool = False) -> list[Series]:
-    """Return a series for each condition and temperature of a run, one for a teacher's. prefix: put before each label."""
-    members: dict[tuple[str, float | None], list[int]] = {}
+    """Return a series for each condition, temperature and loss of a run, one for a teacher's. prefix: put before each label."""
+    members: dict[tuple[str, float | None, str], list[int]] = {}
     for number, student in enumerate(spec.students):
-        members.setdefault((student.condition, student.temperature), []).append(number)
+        members.setdefault((student.condition, student.temperature, student.loss), []).append(number)
     teaching = isinstance(spec, TeacherSpec)
     return [
         Series(
-            kind="teacher" if teaching else "distilled" if condition == "distilled" else "hard_labels",
-            label=prefix + (_("teacher in training") if teaching else label(condition, temperature)),
+            kind="teacher" if teaching else "hard_labels" if condition in LABELS_ALONE else "distilled",
+            label=prefix + (_("teacher in training") if teaching else label(condition, temperature, loss)),
             run=run,
             students=students,
             faint=faint,
         )
-        for (condition, temperature), students in members.items()
+        for (condition, temperature, loss), students in members.items()
     ]
 
 

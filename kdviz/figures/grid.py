@@ -15,6 +15,7 @@ TITLES = {
     "student": N_("student"),
     "soft_weight": N_("weight of the soft targets"),
     "fraction": N_("fraction of the images"),
+    "loss": N_("loss"),
 }
 
 
@@ -41,6 +42,14 @@ def axes(spec: RunSpec) -> tuple[str, str, list[str]]:
     return across, down, others[1:]
 
 
+def gains(result: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the comparisons of distilled students with hard labels, leaving out those of further conditions."""
+    comparisons = (result or {}).get("comparisons", [])
+    return [
+        one for one in comparisons if (one.get("condition"), one.get("against")) in (("distilled", "hard_labels"), (None, None))
+    ]
+
+
 def grid(
     spec: RunSpec,
     points: Iterable[Mapping[str, Any]],
@@ -57,7 +66,7 @@ def grid(
     for point in points:
         accuracies.setdefault(point["student"], {})[point["epoch"]] = point["accuracy"]
     intervals = {}
-    for comparison in (result or {}).get("comparisons", []):
+    for comparison in gains(result):
         if comparison["low"] is not None:
             # A result of before there were sweeps names the temperature alone.
             key = Setting(*(comparison.get(name, getattr(spec, name)[0]) for name in Setting._fields))

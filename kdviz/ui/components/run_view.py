@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdviz import data, figures, i18n, stats, strategy, teachers
+from kdviz import data, figures, i18n, misconceptions, stats, strategy, teachers
 from kdviz.errors import UserError
 from kdviz.figures import curves, grid
 from kdviz.i18n import _
@@ -176,7 +176,7 @@ def result(view: shown.Shown) -> None:
         sweep_view.table(view)
         _caption(view)
         return
-    comparisons = view.result["comparisons"]
+    comparisons = grid.gains(view.result)
     for comparison in comparisons:
         known = {name: comparison[name] for name in ("mean", "low", "high", "verdict", "seeds", "seeds_better")}
         words = stats.sentence(stats.Difference(**known))
@@ -243,13 +243,13 @@ def _rows(view: shown.Shown) -> list[dict[str, Any]]:
             teacher["parameters"],
         )
     ]
-    groups: dict[tuple[str, float | None], list[Mapping[str, Any]]] = {}
+    groups: dict[tuple[str, float | None, str], list[Mapping[str, Any]]] = {}
     for entry in view.result["students"]:
-        groups.setdefault((entry["condition"], entry["temperature"]), []).append(entry)
-    for (condition, temperature), entries in groups.items():
+        groups.setdefault((entry["condition"], entry["temperature"], entry.get("loss", misconceptions.RIGHT)), []).append(entry)
+    for (condition, temperature, loss), entries in groups.items():
         rows.append(
             _row(
-                curves.label(condition, temperature),
+                curves.label(condition, temperature, loss),
                 _spread([100 * entry["accuracy"] for entry in entries], 2, "%"),
                 _spread([entry["errors"] for entry in entries], 1),
                 _spread([100 * entry["agreement"] for entry in entries], 1, "%"),

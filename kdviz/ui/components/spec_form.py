@@ -9,7 +9,7 @@ import streamlit as st
 from kdviz import data, spec, teachers
 from kdviz.errors import UserError
 from kdviz.i18n import _
-from kdviz.spec import GRID, KNOBS, RunSpec
+from kdviz.spec import GRID, KNOBS, NAME_LISTS, RunSpec
 
 STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn", "cnn-16-32-32"]
 FIRST = ("dataset", "teacher", "student", "temperature", "seeds", "epochs")
@@ -27,7 +27,7 @@ def fill(values: RunSpec) -> None:
 
 def _shown(name: str, value: Any) -> Any:
     """Return a knob's value as its widget has it."""
-    if name == "student":
+    if name in ("student", *NAME_LISTS):
         return list(value)
     return spec.written(value).replace(",", ", ") if isinstance(value, tuple) else value
 
@@ -105,6 +105,8 @@ def _widget(name: str) -> None:
             label, list(networks), key=key(name), help=help, accept_new_options=True, placeholder=_("none"), select_all=False,
             width=width,
         )  # fmt: skip
+    elif name in NAME_LISTS:
+        st.multiselect(label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), width=width)
     elif meta["choices"]:
         st.selectbox(label, list(meta["choices"]), key=key(name), help=help, width=width)
     elif isinstance(knob.default, tuple):
@@ -112,7 +114,7 @@ def _widget(name: str) -> None:
         label = _("{label} ({low} to {high})", **limits) if name in GRID else label
         st.text_input(label, key=key(name), help=help, placeholder=_("none"), width=width)
     else:
-        whole = isinstance(knob.default, int)
+        whole = isinstance(knob.default, int)  # a default of None is a number that may be left out
         convert = int if whole else float
         st.number_input(
             label, min_value=convert(meta["low"]), max_value=convert(meta["high"]), key=key(name), help=help, width=width,

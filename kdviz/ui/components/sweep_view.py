@@ -50,7 +50,7 @@ def show(view: shown.Shown, teacher_accuracy: float | None, replayed: bool = Fal
 def table(view: shown.Shown) -> None:
     """Say in how many cells distillation helps, and list every cell with its interval."""
     assert view.result is not None and isinstance(view.spec, RunSpec)
-    comparisons = view.result["comparisons"]
+    comparisons = grid.gains(view.result)
     verdicts = [comparison["verdict"] for comparison in comparisons]
     if None not in verdicts:
         st.markdown(

@@ -1,0 +1,373 @@
+"""Where the gain comes from: soft targets taken apart, the bugs that take it away, few images, and the seed article's table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kdviz.experiments import (
+    GAIN,
+    HINTON,
+    Experiment,
+    Found,
+    Measured,
+    Parts,
+    Said,
+    interval,
+    outcome,
+    points,
+    students,
+)  # fmt: skip
+from kdviz.experiments.mnist import PLAIN, QUICK, TEACHER, WIDE
+from kdviz.i18n import N_
+from kdviz.misconceptions import MISCONCEPTIONS, RIGHT
+from kdviz.spec import CONDITIONS, FURTHER, Condition
+
+# Taken apart
+
+
+def _apart(parts: Parts) -> Measured:
+    measured = {}
+    for name, part in parts.items():
+        setting = part.setting
+        correct = {condition: part.correct(condition, setting) for condition in part.spec.conditions}
+        measured[name] = {
+            "images": int(part.result["settings"]["transfer_images"]),
+            "students": students(part, setting),
+            "gains": {one: interval(right, correct["hard_labels"]) for one, right in correct.items() if one != "hard_labels"},
+            "lacks": {one: interval(correct["distilled"], right) for one, right in correct.items() if one in FURTHER},
+        }
+    return measured
+
+
+LACKS: Mapping[Condition, str] = {
+    "permuted_non_targets": N_(
+        "With the wrong classes permuted {own} of the {points} points are left; what is lost, {lost} points [{low}, {high}], "
+        "is what the teacher says of the wrong classes: dark knowledge."
+    ),
+    "confidence_weighted": N_(
+        "Hard labels weighted by the teacher's confidence gain {own} of the {points} points: they lack {lost} [{low}, {high}]."
+    ),
+    "label_smoothing": N_(
+        "Label smoothing of equal strength gains {own} of the {points} points: it lacks {lost} points [{low}, {high}]."
+    ),
+    "random_teacher": N_(
+        "The soft targets of an untrained network, the empty case, gain {own} of the {points} points: they lack {lost} points "
+        "[{low}, {high}]."
+    ),
+}
+
+
+def _apart_verdict(of: Measured) -> tuple[str, list[Said]]:
+    said, dark = [], "unknown"
+    for one in of.values():
+        gain = one["gains"]["distilled"]
+        images = {"images": f"{one['images']:,}"}
+        said.append(
+            Said(
+                {
+                    "helps": N_("On {images} images soft targets gain {points} points [{low}, {high}]."),
+                    "harms": N_("On {images} images soft targets lose: {points} points [{low}, {high}]."),
+                }.get(outcome(gain), N_("On {images} images soft targets show no difference: {points} points [{low}, {high}].")),
+                {**images, **points(gain)},
+            )
+        )
+        for condition, message in LACKS.items():
+            lost = points(one["lacks"][condition])
+            fields = {"own": points(one["gains"][condition])["points"], "points": points(gain)["points"],
+                      "lost": lost["points"], "low": lost["low"], "high": lost["high"]}  # fmt: skip
+            said.append(Said(message, fields))
+        lack = one["lacks"]["permuted_non_targets"]
+        if outcome(gain) == "helps" and outcome(lack) != "unknown":
+            dark = "some" if outcome(lack) == "helps" else "none"
+            if dark == "some" and lack["mean"] > 0.5 * gain["mean"]:
+                dark = "most"
+    return dark, said
+
+
+DARK = {
+    "most": N_("More than half of the gain is what the teacher says of the wrong classes."),
+    "some": N_("Some of the gain is, but most of it is something else."),
+    "none": N_("It cannot be told apart from what permuted classes give."),
+    "unknown": N_("There is no gain to take apart, or one seed alone."),
+}
+
+
+# The bugs
+
+
+def _bugs(parts: Parts) -> Measured:
+    rows = []
+    for name, part in parts.items():
+        for setting in part.spec.settings:
+            if setting.loss == RIGHT:
+                continue
+            right = part.correct("distilled", setting._replace(loss=RIGHT))
+            wrong, hard = part.correct("distilled", setting), part.correct("hard_labels", setting)
+            rows.append({
+                "loss": setting.loss, "temperature": setting.temperature, "part": name,
+                "accuracy": {"right": float(right.mean()), "wrong": float(wrong.mean()), "hard_labels": float(hard.mean())},
+                "harm": interval(wrong, right), "gain_of_right": interval(right, hard), "gain_of_wrong": interval(wrong, hard),
+            })  # fmt: skip
+    return {"rows": rows}
+
+
+def _bugs_verdict(of: Measured) -> tuple[str, list[Said]]:
+    hottest = {row["loss"]: row for row in sorted(of["rows"], key=lambda row: float(row["temperature"]))}
+    said = []
+    for loss in (loss for loss in MISCONCEPTIONS if loss in hottest):
+        one = hottest[loss]
+        fields = {"bug": loss, "T": f"{one['temperature']:g}", **points(one["harm"]),
+                  "right": points(one["gain_of_right"])["points"], "wrong": points(one["gain_of_wrong"])["points"]}  # fmt: skip
+        said.append(
+            Said(
+                {
+                    "harms": N_(
+                        "{bug} harms at T = {T}: {points} points [{low}, {high}] against the right loss; it gains {wrong} points "
+                        "over hard labels, not {right}."
+                    ),
+                    "helps": N_(
+                        "{bug} does not harm at T = {T} but helps: {points} points [{low}, {high}] against the right loss, which "
+                        "gains {right} over hard labels."
+                    ),
+                }.get(
+                    outcome(one["harm"]),
+                    N_(
+                        "{bug} does not show at T = {T}: {points} points [{low}, {high}] against the right loss, which gains "
+                        "{right} over hard labels."
+                    ),
+                ),
+                fields,
+            )
+        )
+    harmful = sum(outcome(one["harm"]) == "harms" for one in hottest.values())
+    return "all" if harmful == len(hottest) else "most" if harmful > len(hottest) / 2 else "few", said
+
+
+BUGS = {
+    "all": N_("Every one of them costs accuracy that can be seen."),
+    "most": N_("More than half of them do."),
+    "few": N_("Half of them or fewer do."),
+}
+LAB = tuple(name for name, bug in MISCONCEPTIONS.items() if name not in ("zero_weight_drops_t_squared",
+                                                                         "averaged_logits_for_probabilities"))  # fmt: skip
+FEW: dict[str, Any] = {**TEACHER, "student": "mlp-100", "fraction": 0.03, "batch_size": 32, "epochs": 30}
+OF_DIGITS: dict[str, Any] = {"student": "mlp-100", "fraction": 0.1, "batch_size": 16, "epochs": 150, "teacher": "cnn-x5"}
+
+
+def _lab(temperatures: list[int], seeds: int, of_digits: int) -> dict[str, dict[str, Any]]:
+    return {
+        "with hard labels": {**FEW, "seeds": seeds, "temperature": temperatures, "hard_weight": 1, "loss": [RIGHT, *LAB]},
+        "no hard labels": {**FEW, "seeds": seeds, "temperature": [8], "hard_weight": 0, "optimizer": "sgd",
+                           "learning_rate": 0.005, "loss": [RIGHT, "zero_weight_drops_t_squared"]},
+        "ensemble": {**OF_DIGITS, "seeds": of_digits, "temperature": [8], "hard_weight": 0,
+                     "loss": [RIGHT, "averaged_logits_for_probabilities"]},
+    }  # fmt: skip
+
+
+# Few images
+
+
+def _little(parts: Parts) -> Measured:
+    rows = []
+    for part in parts.values():
+        setting = part.setting
+        right = {name: part.correct(name, setting) for name in ("hard_labels", "distilled")}
+        found = students(part, setting)
+        gaps = {name: found[name]["train_accuracy"]["mean"] - found[name]["accuracy"]["mean"] for name in found}
+        rows.append({"fraction": setting.fraction, "images": int(part.result["settings"]["transfer_images"]), "students": found,
+                     "gap": gaps, "gain": interval(right["distilled"], right["hard_labels"])})  # fmt: skip
+    return {"rows": sorted(rows, key=lambda row: row["fraction"])}
+
+
+def _little_verdict(of: Measured) -> tuple[str, list[Said]]:
+    rows, said = of["rows"], []
+    for row in rows:
+        hard, soft = (row["students"][name] for name in ("hard_labels", "distilled"))
+        said.append(
+            Said(
+                {
+                    "helps": N_(
+                        "{images} images: hard labels {hard}, soft targets {soft}, a gain of {points} points [{low}, {high}]. "
+                        "From training to test images accuracy falls by {hard_gap} and {soft_gap} points."
+                    ),
+                    "harms": N_(
+                        "{images} images: hard labels {hard}, soft targets {soft}, a loss of {points} points [{low}, {high}]. "
+                        "From training to test images accuracy falls by {hard_gap} and {soft_gap} points."
+                    ),
+                }.get(
+                    outcome(row["gain"]),
+                    N_(
+                        "{images} images: hard labels {hard}, soft targets {soft}, no visible difference, {points} points "
+                        "[{low}, {high}]. From training to test images accuracy falls by {hard_gap} and {soft_gap} points."
+                    ),
+                ),
+                {"images": f"{row['images']:,}", "hard": f"{hard['accuracy']['mean']:.2%}",
+                 "soft": f"{soft['accuracy']['mean']:.2%}", "hard_gap": f"{100 * row['gap']['hard_labels']:.2f}",
+                 "soft_gap": f"{100 * row['gap']['distilled']:.2f}", **points(row["gain"])},
+            )
+        )  # fmt: skip
+    three = min(rows, key=lambda row: abs(row["fraction"] - 0.03))
+    whole = rows[-1]["students"]["hard_labels"]["accuracy"]["mean"]
+    low, high = (three["students"][name]["accuracy"]["mean"] for name in ("hard_labels", "distilled"))
+    if len(rows) > 1 and whole > low:
+        said.append(
+            Said(
+                N_(
+                    "Soft targets on {fraction} of the images make up {share} of what hard labels lose against {whole}. In "
+                    "the paper's speech recogniser it is 87%."
+                ),
+                {"fraction": f"{three['fraction']:.0%}", "share": f"{(high - low) / (whole - low):.0%}",
+                 "whole": f"{rows[-1]['fraction']:.0%}"},
+            )
+        )  # fmt: skip
+    return outcome(three["gain"]), said
+
+
+def _fractions(epochs: Mapping[float, int], **more: Any) -> dict[str, dict[str, Any]]:
+    """Return a part for each fraction, with epochs of its own: so many that a small one is learned to its end too."""
+    return {
+        f"{fraction:.1%}": {**TEACHER, "schedule": "linear", "fraction": fraction, "epochs": each, **more}
+        for fraction, each in epochs.items()
+    }
+
+
+# The seed article
+
+
+def _kdtf(parts: Parts) -> Measured:
+    part = parts["students"]
+    return {
+        "teacher": part.result["teacher"]["accuracy"],
+        "rows": [
+            {"temperature": setting.temperature, "students": students(part, setting),
+             "gain": interval(part.correct("distilled", setting), part.correct("hard_labels", setting))}
+            for setting in part.spec.settings
+        ],
+    }  # fmt: skip
+
+
+KDTF = {2.0: (89.14, 88.84), 5.0: (90.77, 88.84)}
+
+
+def _kdtf_verdict(of: Measured) -> tuple[str, list[Said]]:
+    said, outcomes = [], []
+    for row in of["rows"]:
+        theirs = KDTF[row["temperature"]]
+        outcomes.append(outcome(row["gain"]))
+        said.append(
+            Said(
+                {
+                    "helps": N_("At T = {T} distillation helps a softmax regression: {soft} instead of {hard}, {points} points "
+                                "[{low}, {high}]. kdtf has {theirs}."),
+                    "harms": N_("At T = {T} distillation harms a softmax regression: {soft} instead of {hard}, {points} points "
+                                "[{low}, {high}]. kdtf has {theirs}."),
+                }.get(
+                    outcomes[-1],
+                    N_("At T = {T} no difference is visible for a softmax regression: {soft} beside {hard}, {points} points "
+                       "[{low}, {high}]. kdtf has {theirs}."),
+                ),
+                {"T": f"{row['temperature']:g}", "soft": f"{row['students']['distilled']['accuracy']['mean']:.2%}",
+                 "hard": f"{row['students']['hard_labels']['accuracy']['mean']:.2%}",
+                 "theirs": f"{theirs[0] - theirs[1]:+.2f}", **points(row["gain"])},
+            )
+        )  # fmt: skip
+    alone = of["rows"][0]["students"]["hard_labels"]["accuracy"]["mean"]
+    if alone > 0.9:
+        said.append(
+            Said(
+                N_("Our softmax regression on hard labels reaches {alone}, theirs 88.84%: there is less left to gain here."),
+                {"alone": f"{alone:.2%}"},
+            )
+        )
+    return ("harms" if "harms" in outcomes else "unknown" if "unknown" in outcomes
+            else "helps" if set(outcomes) == {"helps"} else "neither"), said  # fmt: skip
+
+
+LINEAR: dict[str, Any] = {
+    "dataset": "mnist", "teacher": "cnn", "student": "linear", "temperature": [2, 5], "soft_weight": 1, "hard_weight": 1,
+    "learning_rate": 0.001, "batch_size": 128,
+}  # fmt: skip
+
+EXPERIMENTS = [
+    Experiment(
+        "where-from",
+        N_("Where the gain comes from"),
+        N_("How much of the gain of soft targets is what the teacher says of the wrong classes, and how much is something else?"),
+        "Furlanello et al. 2018, arXiv:1805.04770, section 3.2 and table 3",
+        DARK,
+        {"few": {**QUICK, "student": "mlp-100", "conditions": CONDITIONS, "fraction": 0.03, "temperature": [8], "epochs": 60,
+                 "batch_size": 32, "seeds": 5}},
+        {
+            "few": {**QUICK, "student": "mlp-800-800", "conditions": CONDITIONS, "fraction": 0.03, "temperature": [8],
+                    "epochs": 200, "batch_size": 64, "learning_rate": 0.001, "seeds": 5},
+            "all": {**WIDE, "conditions": CONDITIONS, "epochs": 60, "learning_rate": 0.001, "seeds": 5},
+        },
+        (45, 3100),
+        (),
+        _apart,
+        _apart_verdict,
+        PLAIN,
+        (N_("Furlanello and others trained networks as large as their teacher on CIFAR-100; ours are smaller, on digits."),),
+    ),
+    Experiment(
+        "misconceptions",
+        N_("The misconception lab"),
+        N_("Which of the bugs that much-read code had would have been noticed by its results?"),
+        "kdviz/misconceptions.py cites each",
+        BUGS,
+        _lab([32], 4, 8),
+        _lab([2, 8, 32], 5, 32),
+        (35, 150),
+        (),
+        _bugs,
+        _bugs_verdict,
+        N_(
+            "On few images, where distillation gains most. The weight of the hard labels and the temperatures were chosen on the "
+            "validation images, for the gain of the right loss to be plain and hard labels to count."
+        ),
+        (N_("Where the right loss gains nothing, no bug can take anything away."),),
+    ),
+    Experiment(
+        "little-data",
+        N_("Little data"),
+        N_("With 3% of the images, how much of what hard labels lose do soft targets keep?"),
+        f"{HINTON}, section 6",
+        GAIN,
+        _fractions({0.01: 120, 0.03: 80, 0.1: 20}, student="mlp-100", temperature=[8], batch_size=32, seeds=3),
+        _fractions(
+            {0.01: 400, 0.03: 200, 0.1: 100, 0.3: 60, 1.0: 40},
+            student="mlp-800-800", temperature=[8], batch_size=64, seeds=5, learning_rate=0.001,
+        ),
+        (50, 2400),
+        (
+            Found("hard_labels", N_("speech, 3% of the data, hard targets: frame accuracy, percent"), 44.5, "section 6, table 5"),
+            Found("distilled", N_("speech, 3% of the data, soft targets: frame accuracy, percent"), 57.0, "section 6, table 5"),
+            Found("whole", N_("speech, all of the data, hard targets: frame accuracy, percent"), 58.9, "section 6, table 5"),
+        ),
+        _little,
+        _little_verdict,
+        PLAIN,
+        (N_("The paper's experiment is speech, with early stopping; this is MNIST, where there is far less to lose."),),
+    ),
+    Experiment(
+        "kdtf-table",
+        N_("The seed article's table"),
+        N_("Does a softmax regression gain from a convolutional teacher at T = 2 and T = 5, as kdtf's table says?"),
+        "DushyantaDhyani/kdtf, README",
+        GAIN,
+        {"students": {**LINEAR, "epochs": 3, "seeds": 5}},
+        {"students": {**LINEAR, "epochs": 11, "seeds": 5}},
+        (25, 60),
+        (
+            Found("teacher", N_("teacher at T = 2, percent"), 97.9, "README"),
+            Found("hard_labels", N_("student alone, percent"), 88.84, "README"),
+            Found("distilled", N_("student distilled at T = 2, percent"), 89.14, "README"),
+            Found("distilled", N_("student distilled at T = 5, percent"), 90.77, "README"),
+        ),
+        _kdtf,
+        _kdtf_verdict,
+        N_("Every setting is kdtf's: Adam 0.001, batches of 128, T² times the soft term; 5,159 steps, 5,000 in whole epochs."),
+        (N_("kdtf trained one student each; its teacher and its initial weights differ from ours."),),
+    ),
+]  # fmt: skip

@@ -1,0 +1,165 @@
+"""An experiment run to its end, so that it can be interrupted anywhere: one run after the other, each kept until all are there.
+
+What is kept lies in KDVIZ_DATA/experiments, under a name made of all that decides a run: its spec, the teacher's weights and the
+data. Nothing of it is needed once the result is written. Knows no store and no page.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdviz import __version__, data, settings, teachers
+from kdviz.errors import InvalidValue
+from kdviz.experiments import Experiment, Part
+from kdviz.i18n import N_
+from kdviz.spec import RunSpec
+
+CHECKPOINT_SECONDS = 30.0
+
+Say = Callable[[str], None]
+
+
+def folder(spec: RunSpec) -> Path:
+    """Return where a run of an experiment is kept. Raises a UserError where teacher or data are not to be had."""
+    card = teachers.find(spec.dataset, spec.teacher)
+    decides = [spec.to_dict(), card.sha256, card.data_sha256, __version__]
+    name = hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
+    return settings.data_folder() / "experiments" / name
+
+
+def finished(spec: RunSpec) -> Part | None:
+    """Return a run that was kept at its end, or None."""
+    kept = folder(spec)
+    try:
+        result = json.loads((kept / "result.json").read_text("utf-8"))
+        logits = np.load(kept / "logits.npy")
+    except (OSError, ValueError, EOFError):
+        return None
+    opened = data.load(spec.dataset)
+    labels = np.asarray(opened.labels[opened.slice("validation" if spec.evaluate_on == "validation" else "test")])
+    return Part(spec, result, logits, labels)
+
+
+def train(spec: RunSpec, say: Say, device: str = "auto") -> Part:
+    """Train a run of an experiment from where it was, or return it as it was kept."""
+    if (there := finished(spec)) is not None:
+        return there
+    from kdviz import run
+
+    prepared = run.prepare(spec, device)
+    kept = folder(spec)
+    kept.mkdir(parents=True, exist_ok=True)
+    checkpoint = kept / "run.checkpoint"
+    earlier = checkpoint.read_bytes() if checkpoint.is_file() else None
+    say(f"{len(spec.students)} students, {prepared.settings['why']}" + ("; going on where it was" if earlier else ""))
+    saved, said, last = time.monotonic(), time.monotonic(), None
+    for last in prepared.training(earlier):
+        now = time.monotonic()
+        if now - said > 20 and last.step:
+            left = last.seconds * (last.steps / last.step - 1)
+            say(f"step {last.step:,} of {last.steps:,}, {last.seconds:,.0f} s, about {left:,.0f} s left")
+            said = now
+        if now - saved > CHECKPOINT_SECONDS and not last.complete:
+            _write(checkpoint, last.checkpoint())
+            saved = now
+    assert last is not None  # a training always yields its end
+    logits = last.test_logits().float().cpu().numpy()
+    with (kept / "logits.part").open("wb") as file:
+        np.save(file, logits)
+    (kept / "logits.part").replace(kept / "logits.npy")
+    _write(kept / "result.json", json.dumps(run.result(prepared, last)).encode())
+    checkpoint.unlink(missing_ok=True)
+    part = finished(spec)
+    assert part is not None
+    return part
+
+
+def _write(file: Path, content: bytes) -> None:
+    scratch = file.with_suffix(".part")
+    scratch.write_bytes(content)
+    scratch.replace(file)
+
+
+def carry_out(experiment: Experiment, full: bool, seeds: int | None, say: Say, device: str = "auto") -> dict[str, Any]:
+    """Run an experiment, or what is left of it, and return its result as it is committed. Raises a UserError."""
+    specs = experiment.specs(full, seeds)
+    expected = experiment.seconds[full]
+    say(f"{experiment.name}: {len(specs)} run(s), on two cores about {_duration(expected)}")
+    parts = {}
+    for number, (name, spec) in enumerate(specs.items(), 1):
+        say(f"{number} of {len(specs)}, {name}")
+        parts[name] = train(spec, say, device)
+    result = {
+        "experiment": experiment.name,
+        "kind": "full" if full else "quick",
+        "made": made(parts),
+        "parts": {name: part.result for name, part in parts.items()},
+        **experiment.concluded(parts),
+    }
+    for spec in specs.values():
+        shutil.rmtree(folder(spec), ignore_errors=True)
+    return result
+
+
+def made(parts: dict[str, Part]) -> dict[str, Any]:
+    """Return what produced a result: date, machine, versions, seconds of training, hashes of weights and data."""
+    how = [part.result["settings"] for part in parts.values()]
+    return {
+        "date": datetime.date.today().isoformat(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "versions": {
+            "kdviz": __version__,
+            "torch": how[0]["torch"],
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "seconds": sum(part.result["seconds"] for part in parts.values()),
+        "seeds": {name: part.spec.seeds for name, part in parts.items()},
+        "teacher_sha256": {name: of["teacher_sha256"] for name, of in zip(parts, how, strict=True)},
+        "data_sha256": {name: of["data_sha256"] for name, of in zip(parts, how, strict=True)},
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name where Linux tells it, else what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def record(file: Path, result: dict[str, Any]) -> None:
+    """Write a result as it is committed, six digits of every number. Raises InvalidValue where it cannot be written."""
+
+    def short(value: Any) -> Any:
+        if isinstance(value, float):
+            return float(f"{value:.6g}")
+        if isinstance(value, dict):
+            return {key: short(of) for key, of in value.items()}
+        return [short(of) for of in value] if isinstance(value, (list, tuple)) else value
+
+    try:
+        file.write_text(json.dumps(short(result), separators=(",", ":")) + "\n", "utf-8")
+    except OSError as error:
+        raise InvalidValue(
+            N_("the record cannot be written to {file} ({reason})"), file=str(file), reason=error.strerror
+        ) from None
