@@ -14,7 +14,7 @@ from kdviz.figures import numbers
 from kdviz.soft_targets import entropy, kl, log_softmax, softmax
 from kdviz.ui import galleries, opinion, served
 from tests.browser.conftest import Open
-from tests.browser.driving import Served, settled, visit
+from tests.browser.driving import Served, settled, until, visit
 
 NAMES = [f"class {letter}" for letter in "abcdefghijkl"]
 
@@ -174,7 +174,7 @@ def test_keys_alone_turn_it(server: Served, visitor: Open) -> None:
         ("PageDown", 2.0), ("Home", 0.05), ("End", 100.0), ("PageDown", 50.0),
     ):  # fmt: skip
         page.keyboard.press(key)
-        assert shown(page)["T"] == T
+        until(lambda T=T: shown(page)["T"] == T, f"{key} turns it to {T:g}", 10)  # type: ignore[misc]
         assert turn(page).get_attribute("aria-valuetext") == f"T = {T:g}"
     expect(page).to_have_url(re.compile(r"[?&]T=50(&|$)"))
     # Whoever hears the page is told the main fact, once the keys rest.

@@ -106,8 +106,9 @@ def test_a_wrong_value_spoils_no_other(store: Store) -> None:
 
 def spec_form_says(at: AppTest) -> RunSpec:
     values = {name: at.session_state[spec_form.key(name)] for name in KNOBS}
-    return RunSpec.from_dict({name: value.split(",") if "," in str(value) and isinstance(value, str) else value or []
-                              for name, value in values.items()})  # fmt: skip
+    lists = {name: value.split(",") if value else [] for name, value in values.items() if isinstance(value, str) and "," in value}
+    empty: dict[str, list[str]] = {name: [] for name, value in values.items() if value == ""}
+    return RunSpec.from_dict({**values, **lists, **empty})
 
 
 def test_a_link_of_a_run_opens_it_where_it_is_and_its_settings_where_it_is_not(

@@ -106,7 +106,9 @@ def _widget(name: str) -> None:
             width=width,
         )  # fmt: skip
     elif name in NAME_LISTS:
-        st.multiselect(label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), width=width)
+        st.multiselect(
+            label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), select_all=False, width=width
+        )  # fmt: skip
     elif meta["choices"]:
         st.selectbox(label, list(meta["choices"]), key=key(name), help=help, width=width)
     elif isinstance(knob.default, tuple):
