@@ -109,7 +109,8 @@ def test_a_link_for_a_class_hides_what_was_chosen(server: Served, visitor: Open)
         page.get_by_role("dialog").get_by_text(control, exact=True).click()
         expect(page.get_by_role("checkbox", name=control)).to_be_checked()
     page.get_by_role("dialog").get_by_role("radio", name="dark").click()
-    settled(page)
+    told = "the link for a class says what was chosen last"
+    until(lambda: query(copied(page, "Copy the link for a class")).get("embed_options") == "dark_theme", told, 20)
     link = copied(page, "Copy the link for a class")
     assert query(link)["hide"] == "T,gallery"
     page.keyboard.press("Escape")
