@@ -1,7 +1,7 @@
 """Learning curves: the mean of each condition over epochs and the band of its seeds, the teacher as a line.
 
 Pure. `frame` says how everything looks, for every metric and scale; the browser gathers the points into it
-(`kdviz/ui/browser/curves.js`), by the rule of `curves`, as they arrive. `in_words` says the same to who cannot see it. Conditions
+(`kdviz/ui/browser/curves.js`), by the rule of `curve`, as they arrive. `in_words` says the same to who cannot see it. Conditions
 keep the palette's colour, dash and symbol; several temperatures of one condition are told apart by lightness.
 """
 
