@@ -234,13 +234,14 @@ def _teacher_train(parsed: argparse.Namespace) -> None:
             scratch.write_bytes(last.checkpoint())
             scratch.replace(kept)
             saved = time.monotonic()
-    kept.unlink(missing_ok=True)
     assert last is not None  # a training always yields its end
-    ended = teacher_run.result(training, last)["teacher"]
     if parsed.hold_out:
+        ended = teacher_run.result(training, last)["teacher"]
+        kept.unlink(missing_ok=True)
         print(json.dumps(ended) if parsed.json else f"{teacher.name}: {ended['errors']} errors on the validation images")
         return
     card = teacher_run.save(training, last, folder)
+    kept.unlink(missing_ok=True)  # only now: hours of training are not lost to a full disk
     if parsed.json:
         print(json.dumps({**asdict(card), "folder": str(card.folder)}))
     else:

@@ -142,8 +142,8 @@ class Step:
         """Take one step.
 
         images: (n, channels, height, width), labels: (n, classes) one-hot, teacher: (K, n, classes) logits or None, all of the
-        transfer set; batch: (G, b), the numbers of those to learn from. images may also be the batch's own, altered ones, (G, b,
-        channels, height, width). scale: multiplies every learning rate.
+        transfer set; batch: (G, b), the numbers of those to learn from. images and labels may also be the batch's own, altered
+        ones, (G, b, channels, height, width) and (G, b, classes). scale: multiplies every learning rate.
         """
         self.taken += 1
         c = self.constants
@@ -262,7 +262,8 @@ def _gradients(
             teacher = teacher[0][batch]
         else:
             teacher = teacher[knobs.targets[:, None], batch.repeat_interleave(students // c.groups, 0)]
-    labels = labels[batch]
+    if labels.ndim == 2:
+        labels = labels[batch]
     hard_weight = knobs.hard_weight
     if knobs.weightings is not None and knobs.emphasis is not None:
         weighting = knobs.weightings[knobs.emphasis[:, None], batch.repeat_interleave(students // c.groups, 0)]

@@ -102,7 +102,7 @@ def prepare(
 
 def result(training: Training, last: turns.Progress) -> dict[str, Any]:
     """Return how a teacher's training ended: spec, seconds, errors of the members and of all together."""
-    logits, labels = last.test_logits(), training.stacks[0].material.test_labels
+    logits, labels = _kept(training, last)[1], training.stacks[0].material.test_labels
     joined = int((logits.mean(0).argmax(-1) != labels).sum())
     return {
         "spec": training.spec.to_dict(),
@@ -118,14 +118,27 @@ def result(training: Training, last: turns.Progress) -> dict[str, Any]:
     }
 
 
+def _kept(training: Training, last: turns.Progress) -> tuple[models.Parameters, torch.Tensor]:
+    """Return the weights as they are kept, members stacked, and the logits that these give on the images that judge."""
+    each = [last.parameters(member) for member in range(teacher_members(training.spec.network)[1])]
+    weights = {key: torch.cat([one[key] for one in each]) for key in each[0]}
+    if not training.recipe.half:
+        return weights, last.test_logits()
+    # Biases and statistics are few, and a statistic may be beyond the range of half precision.
+    weights = {key: tensor.half() if key.endswith(".weight") else tensor for key, tensor in weights.items()}
+    network, inputs = training.spec.architecture, training.stacks[0].material.test_inputs
+    rounded = {key: tensor.to(inputs.dtype) for key, tensor in weights.items()}
+    members = range(len(each))
+    return weights, torch.cat([models.logits(network, models.one(rounded, member), inputs) for member in members])
+
+
 def save(training: Training, last: turns.Progress, folder: Path) -> teachers.Card:
     """Write a trained teacher's weights and card into a folder. Raises DataUnavailable where it cannot be written."""
     spec, network = training.spec, training.spec.architecture
     _network_name, members = teacher_members(spec.network)
     ended = result(training, last)["teacher"]
-    each = [last.parameters(member) for member in range(members)]
     return teachers.save(
-        folder, {key: torch.cat([one[key] for one in each]) for key in each[0]},
+        folder, _kept(training, last)[0],
         name=spec.name, dataset=spec.dataset, network=network.name, seed=spec.seed, accuracy=ended["accuracy"],
         errors=ended["errors"], test_images=len(training.stacks[0].material.test_labels), parameters=network.parameters,
         multiply_adds=network.multiply_adds, bytes=network.bytes, recipe=asdict(training.recipe),

@@ -34,9 +34,10 @@ class Recipe:
     """How a teacher is trained.
 
     jitter: pixels an image is shifted by at most; flip: every image is mirrored in every other epoch; cutout: side of a square
-    that is greyed out, 0 for none (both at most a quarter of the picture's side); max_norm: of a hidden unit's incoming weights,
-    0 for none; learns_from: the split, `train` where the validation images are to stay unseen, `training` for train and
-    validation together.
+    that is greyed out, 0 for none (both at most a quarter of the picture's side); cutmix: share of the images that get a
+    rectangle of another one, and as much of its label; max_norm: of a hidden unit's incoming weights, 0 for none; learns_from:
+    the split, `train` where the validation images are to stay unseen, `training` for train and validation together; half: the
+    weights are kept in half precision, so that twice as many fit into a file, and judged as they are kept.
     """
 
     epochs: int
@@ -50,6 +51,8 @@ class Recipe:
     optimizer: str = "adam"
     flip: bool = False
     cutout: int = 0
+    cutmix: float = 0.0
+    half: bool = False
 
 
 def recipe(dataset: str, network: str, images: int) -> Recipe:
@@ -187,7 +190,7 @@ def _sha256(file: Path, _modified: int, _size: int) -> str:
 
 
 def load(card: Card) -> tuple[models.Architecture, Parameters]:
-    """Return a teacher's network and weights, its members stacked. Raises WeightsDamaged unless the file is its card's."""
+    """Return a teacher's network and weights, fp32, its members stacked. Raises WeightsDamaged unless the file is its card's."""
     import safetensors
     import safetensors.torch
 
@@ -197,7 +200,7 @@ def load(card: Card) -> tuple[models.Architecture, Parameters]:
     known = data.source(card.dataset)
     network = models.architecture(card.network, known.shape, len(known.class_names))
     try:
-        parameters = safetensors.torch.load_file(file)
+        parameters = {key: tensor.float() for key, tensor in safetensors.torch.load_file(file).items()}
     except safetensors.SafetensorError as error:
         raise WeightsDamaged(
             N_(

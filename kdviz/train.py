@@ -203,7 +203,10 @@ def train(
         batch = order[:, within * plan.batch_size : (within + 1) * plan.batch_size]
         scale = 1 - step.taken / steps if plan.schedule == "linear" else 1.0
         images = material.inputs if windows is None else _altered(windows, batch, epoch, recipe, generator)
-        step(images, one_hot, teacher, batch, scale)
+        labels = one_hot
+        if recipe.cutmix and windows is not None:
+            images, labels = _mixed(images, one_hot[batch], recipe.cutmix, generator)
+        step(images, labels, teacher, batch, scale)
         since += 1
 
         if step.taken in judged:
@@ -228,7 +231,7 @@ def train(
 def _windows(inputs: Tensor, recipe: Recipe) -> Tensor | None:
     """Return a view (n, 2 jitter + 1, 2 jitter + 1, channels, height, width) of every shift of every image, or None."""
     jitter = min(recipe.jitter, min(inputs.shape[-2:]) // 4)
-    if not (jitter or recipe.flip or recipe.cutout):
+    if not (jitter or recipe.flip or recipe.cutout or recipe.cutmix):
         return None
     height, width = inputs.shape[-2:]
     if inputs.shape[1] == 1:  # pictures of ink are surrounded by their own background, the value of the darkest pixel
@@ -258,6 +261,26 @@ def _altered(windows: Tensor, batch: Tensor, epoch: int, recipe: Recipe, generat
             covered.append((place >= first) & (place < first + side))
         images = images.masked_fill((covered[0][..., :, None] & covered[1][..., None, :])[:, :, None], 0.0)
     return images
+
+
+def _mixed(images: Tensor, labels: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return a batch's images (G, b, channels, height, width) and labels (G, b, classes), a share of them mixed: CutMix.
+
+    A rectangle, its area uniform in 0..1 and its centre anywhere, shows the next image of the batch, which is a random one; the
+    label is divided as the area that is seen is (arXiv:1905.04899).
+    """
+    height, width = images.shape[-2:]
+    chosen, area, down, right = torch.rand((4, *images.shape[:2]), generator=generator).to(images.device)
+    root = torch.where(chosen < share, area, 0.0).sqrt()
+    covered = []
+    for size, centre in ((height, down), (width, right)):
+        half = (root * size / 2).round()[..., None]
+        place = torch.arange(size, device=images.device) - (centre * size).floor()[..., None]
+        covered.append((place >= -half) & (place < half))
+    of_next = covered[0][..., :, None] & covered[1][..., None, :]
+    seen = of_next.to(labels.dtype).mean((2, 3))[..., None]
+    images = torch.where(of_next[:, :, None], images.roll(1, 1), images)
+    return images, labels.lerp(labels.roll(1, 1), seen)
 
 
 def _points(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from kdviz import teacher_run, teachers, train, turns
+from kdviz import models, teacher_run, teachers, train, turns
 from kdviz.errors import InvalidValue, UnknownName
 from kdviz.spec import TeacherSpec, from_dict
 
@@ -91,3 +92,21 @@ def test_specs_are_checked_and_read_back() -> None:
     for wrong in (dict(network="cnn-x11"), dict(network="cnn-x0"), dict(epochs=0), dict(seed=-1), dict(epochs="many")):
         with pytest.raises(InvalidValue):
             TeacherSpec(**{"dataset": "digits", **wrong})  # type: ignore[arg-type]
+
+
+def test_weights_kept_in_half_precision_are_judged_as_they_are_kept(own_data: Path) -> None:
+    training, last = trained(TeacherSpec("digits", "cnn-8-16-x2", epochs=6))
+    whole = teacher_run.save(training, last, own_data / "teachers")
+    halved = replace(training, recipe=replace(training.recipe, half=True))
+    card = teacher_run.save(halved, last, own_data / "halved")
+    sizes = [(of.folder / f"{of.name}.safetensors").stat().st_size for of in (whole, card)]
+    assert sizes[1] < 0.6 * sizes[0] and card.recipe["half"] and not whole.recipe["half"]
+    network, parameters = teachers.load(card)
+    assert {tensor.dtype for tensor in parameters.values()} == {torch.float32}
+    assert not torch.equal(parameters["1.weight"], teachers.load(whole)[1]["1.weight"])
+    dataset = training.dataset
+    test = dataset.split("test")
+    logits = teachers.member_logits(network, parameters, models.inputs(test.pixels, dataset.mean, dataset.std))
+    assert card.member_errors == (logits.argmax(-1) != test.labels).sum(-1).tolist()
+    assert card.errors == (logits.mean(0).argmax(-1) != test.labels).sum()
+    assert teacher_run.result(halved, last)["teacher"]["errors"] == card.errors

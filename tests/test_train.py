@@ -521,3 +521,32 @@ def test_mirrored_images_take_turns_and_squares_are_greyed_out() -> None:
     assert torch.equal(grey, (altered == 0).any(1))  # all channels alike, and nothing else is 0 here
     counts = grey.sum((1, 2))
     assert counts.max() == 9 and counts.min() < 9 and set(grey.any(2).sum(1).tolist()) == {1, 2, 3}
+
+
+def test_cutmix_shows_a_rectangle_of_the_next_image_and_as_much_of_its_label() -> None:
+    chance = torch.Generator().manual_seed(0)
+    images = torch.arange(400.0)[None, :, None, None, None].expand(1, 400, 3, 8, 10).contiguous()
+    labels = torch.eye(5)[torch.arange(400) % 5][None]
+    mixed, shared = train._mixed(images, labels, 0.5, chance)
+    other = mixed != images
+    assert torch.equal(mixed[other], images.roll(1, 1)[other])
+    part = other.float().mean((2, 3, 4))[0]
+    assert 0.35 < (part > 0).float().mean() < 0.5 and part.max() > 0.8 and 0.2 < part[part > 0].mean() < 0.45
+    own, others = torch.arange(400) % 5, torch.arange(-1, 399) % 5
+    assert torch.allclose(shared[0, torch.arange(400), own], 1 - part) and torch.allclose(
+        shared[0, torch.arange(400), others], part
+    )
+    for image in other[0, part > 0, 0][:50]:  # a rectangle: every row that has any of it has all its columns
+        rows, columns = image.any(1), image.any(0)
+        assert torch.equal(image, rows[:, None] & columns[None])
+    same, alone = train._mixed(images, labels, 0.0, chance)
+    assert torch.equal(same, images) and torch.equal(alone, labels)
+
+
+def test_a_teacher_learns_from_mixed_images() -> None:
+    recipe = Recipe(0, 0, 0.0, cutmix=1.0)
+    plan = Plan(models.architecture("linear", (8, 8, 1), 10), HARD[:1], 2, 8, 0.01, evaluations=2)
+    plain, mixed = run(plan), run(dataclasses.replace(plan, recipe=recipe))
+    assert not torch.equal(plain[-1].test_logits, mixed[-1].test_logits)
+    again = run(dataclasses.replace(plan, recipe=recipe))
+    assert torch.equal(again[-1].test_logits, mixed[-1].test_logits)
