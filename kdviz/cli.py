@@ -71,7 +71,9 @@ def parser() -> Parser:
     )
     action.add_argument("--to", type=Path, metavar="FOLDER", help="where weights and card go (default: KDVIZ_DATA/teachers)")
     action.add_argument(
-        "--hold-out", action="store_true", help="learn from the train split and judge on validation images; writes no teacher"
+        "--hold-out",
+        action="store_true",
+        help="learn from the train split and judge on validation images; kept only where --to says",
     )
     _device(action)
     _json(action)
@@ -202,7 +204,7 @@ def _teacher_list(parsed: argparse.Namespace) -> None:
             f"{card.members} members ({', '.join(map(str, card.member_errors or []))} errors) of " if card.members > 1 else ""
         )
         print(
-            f"{card.name}: {card.accuracy:.2%} ({card.errors} errors of {card.test_images}), {several}"
+            f"{card.name}: {card.accuracy:.2%} ({card.errors} errors of {card.test_images} {card.judged_on} images), {several}"
             f"{card.parameters:,} parameters, {card.multiply_adds:,} multiply-adds, {card.bytes / 1e6:.1f} MB, seed {card.seed}, "
             f"{card.date}{f', data: {card.copy}' if card.copy else ''}"
         )
@@ -235,7 +237,7 @@ def _teacher_train(parsed: argparse.Namespace) -> None:
             scratch.replace(kept)
             saved = time.monotonic()
     assert last is not None  # a training always yields its end
-    if parsed.hold_out:
+    if parsed.hold_out and parsed.to is None:
         ended = teacher_run.result(training, last)["teacher"]
         kept.unlink(missing_ok=True)
         print(json.dumps(ended) if parsed.json else f"{teacher.name}: {ended['errors']} errors on the validation images")
@@ -245,7 +247,8 @@ def _teacher_train(parsed: argparse.Namespace) -> None:
     if parsed.json:
         print(json.dumps({**asdict(card), "folder": str(card.folder)}))
     else:
-        print(f"{card.name}: {card.errors} errors of {card.test_images} ({card.accuracy:.2%}), written to {folder}")
+        judged = f"{card.errors} errors of {card.test_images} {card.judged_on} images ({card.accuracy:.2%})"
+        print(f"{card.name}: {judged}, written to {folder}")
 
 
 def _distill(parsed: argparse.Namespace) -> None:

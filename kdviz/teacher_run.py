@@ -24,13 +24,14 @@ EVALUATIONS = 16
 
 @dataclass(frozen=True)
 class Training:
-    """A teacher ready to be trained: one program a member."""
+    """A teacher ready to be trained: one program a member. judged_on: the split whose images its errors are counted on."""
 
     spec: TeacherSpec
     recipe: teachers.Recipe
     dataset: data.Dataset
     stacks: list[turns.Stack]
     settings: dict[str, Any]
+    judged_on: data.Split
 
     def training(
         self, checkpoint: bytes | None = None, should_stop: Callable[[], bool] = lambda: False
@@ -45,7 +46,8 @@ def prepare(
     """Load what a teacher is trained on and decide how it trains here, setting torch's threads accordingly.
 
     earlier: the settings stored by an earlier attempt, which are kept; hold_out: learn from the train split and be judged on the
-    validation images (to choose a recipe), else learn from the split of the recipe and be judged on the test images.
+    validation images (to choose a recipe, or to tune students on images that their teacher has not seen), else learn from the
+    split of the recipe and be judged on the test images.
     Raises a UserError where the data are not to be had.
     """
     run.flush_denormals()
@@ -54,8 +56,11 @@ def prepare(
     recipe = teachers.recipe(dataset.name, network.name, sum(dataset.counts[:2]))
     if spec.epochs is not None:
         recipe = replace(recipe, epochs=spec.epochs)
-    learned = dataset.split("train" if hold_out else recipe.learns_from)
-    judged = dataset.split("validation" if hold_out else "test")
+    if hold_out:
+        recipe = replace(recipe, learns_from="train")
+    learned = dataset.split(recipe.learns_from)
+    judged_on: data.Split = "validation" if hold_out else "test"
+    judged = dataset.split(judged_on)
     chosen = run.choose_device(device)
     material = train.Material(
         inputs=models.inputs(learned.pixels, dataset.mean, dataset.std),
@@ -97,7 +102,7 @@ def prepare(
         "images": len(learned),
         "epochs": recipe.epochs,
     }
-    return Training(spec, recipe, dataset, stacks, chosen_here)
+    return Training(spec, recipe, dataset, stacks, chosen_here, judged_on)
 
 
 def result(training: Training, last: turns.Progress) -> dict[str, Any]:
@@ -144,5 +149,5 @@ def save(training: Training, last: turns.Progress, folder: Path) -> teachers.Car
         multiply_adds=network.multiply_adds, bytes=network.bytes, recipe=asdict(training.recipe),
         data_sha256=training.dataset.sha256, date=datetime.date.today().isoformat(), seconds=round(last.seconds, 1),
         versions={"torch": torch.__version__, "numpy": np.__version__, "python": sys.version.split()[0]},
-        members=members, member_errors=ended["member_errors"], copy=training.dataset.copy,
+        members=members, member_errors=ended["member_errors"], copy=training.dataset.copy, judged_on=training.judged_on,
     )  # fmt: skip

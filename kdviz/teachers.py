@@ -80,10 +80,11 @@ def recipe(dataset: str, network: str, images: int) -> Recipe:
 
 @dataclass(frozen=True)
 class Card:
-    """A model card. accuracy (0..1) and errors are on the test images of the dataset with this data_sha256.
+    """A model card. accuracy (0..1) and errors are on the images of `judged_on` of the dataset with this data_sha256.
 
     members: how many networks answer together, each with these parameters, multiply_adds and bytes, seeds from `seed` on, and
-    these member_errors; copy: which copy of the dataset, where there are several.
+    these member_errors; copy: which copy of the dataset, where there are several; judged_on: test, or validation
+    where those images were held out from the training; there are test_images of them.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Card:
     members: int = 1
     member_errors: list[int] | None = None
     copy: str = ""
+    judged_on: data.Split = "test"
 
     @property
     def short(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kdviz import models, teacher_run, teachers, train, turns
+from kdviz import cli, models, teacher_run, teachers, train, turns
 from kdviz.errors import InvalidValue, UnknownName
 from kdviz.spec import TeacherSpec, from_dict
 
@@ -110,3 +110,16 @@ def test_weights_kept_in_half_precision_are_judged_as_they_are_kept(own_data: Pa
     assert card.member_errors == (logits.argmax(-1) != test.labels).sum(-1).tolist()
     assert card.errors == (logits.mean(0).argmax(-1) != test.labels).sum()
     assert teacher_run.result(halved, last)["teacher"]["errors"] == card.errors
+
+
+def test_a_held_out_teacher_is_kept_where_asked_and_says_what_judged_it(
+    own_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["teacher", "train", "--data", "digits", "--network", "mlp-20", "--epochs", "2", "--hold-out"]
+    assert cli.main(asked) == 0
+    assert "errors on the validation images" in capsys.readouterr().out and not list(own_data.rglob("*.json"))
+    assert cli.main([*asked, "--to", str(own_data / "teachers")]) == 0
+    card = teachers.find("digits", "mlp-20")
+    assert (card.judged_on, card.test_images, card.recipe["learns_from"]) == ("validation", 287, "train")
+    assert cli.main(["teacher", "list"]) == 0
+    assert f"({card.errors} errors of 287 validation images)" in capsys.readouterr().out
