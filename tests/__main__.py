@@ -13,8 +13,8 @@ CHECKS = {
     "mypy": ["mypy"],
     "pytest": ["pytest"],
 }
-IN_TWO = ["-n", "2", "--dist", "loadfile"]
-"""Two processes share the tests, a file at a time, where all are run: alone it would take half as long again."""
+IN_TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+"""Two processes share the tests, a file at a time (tests/conftest.py: those of the browser are one), where all are run."""
 
 
 def main(arguments: list[str]) -> int:

@@ -5,15 +5,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from kdviz import data, settings
 
 # The same examples for everybody: a red test is red on every machine.
 hypothesis.settings.register_profile("kdviz", deadline=None, database=None, derandomize=True)
 hypothesis.settings.load_profile("kdviz")
+
+
+class BrowserTogether(LoadFileScheduling):  # type: ignore[misc]
+    """Two processes take file after file, the browser tests as one: a second server, engine and Chromium would cost a minute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserTogether:
+    return BrowserTogether(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +47,16 @@ def floats_as_usual() -> Iterator[None]:
         torch.set_flush_denormal(False)
 
 
-@pytest.fixture
-def mnist(tmp_path: Path) -> data.Dataset:
-    """MNIST where KDVIZ_DATA has it, prepared into a folder of the test if it is not prepared there; without it, skip."""
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory: pytest.TempPathFactory) -> data.Dataset:
+    """MNIST where KDVIZ_DATA has it, prepared into a folder of the tests if it is not prepared there; without it, skip."""
     if data.prepared_folder("mnist") is not None:
         return data.load("mnist")
     if not (settings.data_folder() / "MNIST" / "raw").is_dir():
         pytest.skip("KDVIZ_DATA has no MNIST")
     from kdviz.data.prepare import prepare
 
-    return prepare("mnist", root=tmp_path)
+    return prepare("mnist", root=tmp_path_factory.mktemp("mnist"))
 
 
 @pytest.fixture(scope="module")
