@@ -11,24 +11,26 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from kdviz import data, i18n, teachers
 from kdviz.figures import numbers
-from kdviz.soft_targets import entropy, kl, log_softmax, softmax
+from kdviz.soft_targets import ensemble_arithmetic, ensemble_geometric, ensemble_tempered, entropy, kl, log_softmax, softmax
 from kdviz.ui import galleries, opinion, served
 from tests.browser.conftest import Open
 from tests.browser.driving import Served, settled, until, visit
 
+WAYS = {"arithmetic": ensemble_arithmetic, "geometric": ensemble_geometric, "tempered": ensemble_tempered}
 NAMES = [f"class {letter}" for letter in "abcdefghijkl"]
 
 ASKED = """
 async ([address, cases]) => {
-  const { softmax, logSoftmax, entropy, kl, meanSoftmax } = await import(address + "soft_targets.js")
+  const { softmax, logSoftmax, entropy, kl, meanSoftmax, geometricSoftmax, temperedSoftmax } =
+    await import(address + "soft_targets.js")
   const { sentence } = await import(address + "opinion.js")
   const { percent, ratio, temperature, nats } = await import(address + "numbers.js")
-  return cases.map(({ z, T, label, names, rules, numbers }) => {
+  return cases.map(({ z, members, T, label, names, rules, numbers }) => {
     const q = softmax(z, T)
     const uniform = q.map(() => -Math.log(q.length))
     return {
       q,
-      mean: meanSoftmax([z, [...z].reverse()], T),
+      joined: [meanSoftmax, geometricSoftmax, temperedSoftmax].map(join => join(members, T)),
       facts: [entropy(q), kl(logSoftmax(z, T), logSoftmax(z)), kl(logSoftmax(z, T), uniform)],
       sentence: sentence(z, label, T, names, rules).join("**"),
       written: [...q.map(share => percent(share)), temperature(T), ratio(numbers[0]), nats(numbers[1])],
@@ -64,9 +66,17 @@ def turn(page: Page) -> Locator:
     return dial(page).locator("input[type=range]")
 
 
-def logits_of(number: int) -> np.ndarray:
+def members_of(number: int) -> np.ndarray:
+    """Return the stored logits of the networks of cnn-x5 for a test image, (members, classes)."""
     dataset = data.load("digits")
-    stored = teachers.stored_logits(teachers.find("digits", "cnn"), dataset)
+    stored = teachers.stored_member_logits(teachers.find("digits", "cnn-x5"), dataset)
+    assert stored is not None
+    return np.asarray(stored[:, dataset.slice("test")][:, number], dtype=np.float64)
+
+
+def logits_of(number: int, teacher: str = "cnn") -> np.ndarray:
+    dataset = data.load("digits")
+    stored = teachers.stored_logits(teachers.find("digits", teacher), dataset)
     assert stored is not None
     return np.asarray(stored[dataset.slice("test")][number], dtype=np.float64)
 
@@ -84,9 +94,11 @@ def cases(count: int) -> list[dict[str, Any]]:
             z = z.round()  # classes that share a place
         T = float(f"{0.05 * 2000 ** random.random():.3g}") if number % 7 else float(random.choice([0.05, 1.0, 100.0]))
         label = int(random.integers(classes)) if number % 3 else int(z.argmax())
+        # Networks that agree, and networks that are each sure of another class.
+        members = z + random.normal(0, random.choice([0.01, 1, 20, 1e4]), (int(random.integers(1, 6)), classes))
         found.append(
-            {"z": z.tolist(), "T": T, "label": label, "names": NAMES[:classes], "rules": opinion.rules(),
-             "numbers": [float(10 ** random.uniform(0, 5)), float(random.uniform(0, 0.02))]}
+            {"z": z.tolist(), "members": members.tolist(), "T": T, "label": label, "names": NAMES[:classes],
+             "rules": opinion.rules(), "numbers": [float(10 ** random.uniform(0, 5)), float(random.uniform(0, 0.02))]}
         )  # fmt: skip
     return found
 
@@ -101,7 +113,9 @@ def test_formulas_and_words_are_those_of_python(server: Served, visitor: Open) -
         z, T = np.asarray(case["z"]), case["T"]
         q = np.asarray(softmax(z, T))
         np.testing.assert_allclose(answer["q"], q, rtol=0, atol=1e-9)
-        np.testing.assert_allclose(answer["mean"], (q + q[::-1]) / 2, rtol=0, atol=1e-9)
+        members = np.asarray(case["members"])
+        joined = [join(members, T) for join in WAYS.values()]
+        np.testing.assert_allclose(answer["joined"], np.asarray(joined), rtol=0, atol=1e-9)
         log_q, uniform = log_softmax(z, T), np.full(len(z), -np.log(len(z)))
         expected = [float(entropy(q)), float(kl(log_q, log_softmax(z))), float(kl(log_q, uniform))]
         np.testing.assert_allclose(answer["facts"], expected, rtol=1e-9, atol=1e-9)
@@ -204,6 +218,40 @@ FOCUSED = """
 """
 
 
+def ensemble_follows(page: Page, members: np.ndarray, T: float) -> None:
+    """Hold what the page shows of an ensemble at this moment against soft_targets.py: bars, table, and what is said of them."""
+    root = page.locator(".ensemble")
+    seen = root.evaluate(ENSEMBLE)
+    assert seen["T"] == T
+    for way, join in WAYS.items():
+        np.testing.assert_allclose(seen["bars"][way], join(members, T), rtol=0, atol=1e-6)
+    expected = []
+    for number, z in enumerate(members, 1):
+        second, first = np.argsort(z)[-2:]
+        shares = [float(softmax(z)[first]), float(softmax(z, T)[first]), float(softmax(z, T)[second])]
+        at_one, at_T, of_second = map(numbers.percent, shares)
+        expected.append([str(number), str(first), at_one, at_T, str(second), of_second])
+    assert seen["table"] == expected
+    p = ensemble_arithmetic(members, T)
+    first, second, third = np.argsort(-p, kind="stable")[:3]
+    said = (
+        f"mean of shares, at T = {T:g}: {first} {numbers.percent(float(p[first]))}, then {second} "
+        f"{numbers.percent(float(p[second]))} and {third} {numbers.percent(float(p[third]))}."
+    )
+    assert said in seen["said"]
+
+
+ENSEMBLE = """
+root => ({
+  T: Number(root.dataset.temperature),
+  bars: Object.fromEntries(["arithmetic", "geometric", "tempered"].map(panel =>
+    [panel, [...root.querySelectorAll(`[data-panel=${panel}] .bar`)].map(bar => Number(bar.dataset.value))])),
+  table: [...root.querySelectorAll("tbody tr")].map(row => [...row.cells].map(cell => cell.textContent)),
+  said: root.querySelector("p").textContent,
+})
+"""
+
+
 def test_a_drag_is_drawn_at_once_and_python_hears_of_its_end(server: Served, visitor: Open) -> None:
     page = visitor()
     sent: list[Any] = []
@@ -212,7 +260,10 @@ def test_a_drag_is_drawn_at_once_and_python_hears_of_its_end(server: Served, vis
         socket.on("framesent", lambda frame: sent.append(frame))
 
     page.on("websocket", listen)
-    visit(page, f"{server.url}/?image=12&T=1")
+    visit(page, f"{server.url}/?teacher=cnn-x5&image=12&T=1")
+    page.locator(".ensemble .row").first.wait_for()
+    logits, members = logits_of(12, "cnn-x5"), members_of(12)
+    ensemble_follows(page, members, 1.0)
     box = turn(page).bounding_box()
     assert box is not None
     y, inner = (
@@ -228,7 +279,8 @@ def test_a_drag_is_drawn_at_once_and_python_hears_of_its_end(server: Served, vis
         page.mouse.move(start + 8 * step, y)
         seen = shown(page)
         temperatures.append(seen["T"])
-        np.testing.assert_allclose(seen["bars"]["at_T"], softmax(logits_of(12), seen["T"]), rtol=0, atol=1e-6)
+        np.testing.assert_allclose(seen["bars"]["at_T"], softmax(logits, seen["T"]), rtol=0, atol=1e-6)
+        ensemble_follows(page, members, seen["T"])
     assert temperatures == sorted(set(temperatures)) and temperatures[-1] > 3
     assert (len(sent), page.url) == (before, url)  # not a word to the server
     page.mouse.up()
@@ -236,6 +288,7 @@ def test_a_drag_is_drawn_at_once_and_python_hears_of_its_end(server: Served, vis
     assert len(sent) > before
     settled(page)
     assert shown(page)["T"] == temperatures[-1]  # nor does the answer move it
+    ensemble_follows(page, members, temperatures[-1])
 
 
 def test_a_term_and_its_bars_light_up_together(server: Served, visitor: Open) -> None:

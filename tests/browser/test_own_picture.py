@@ -17,9 +17,13 @@ from playwright.sync_api import Page, expect
 
 from kdviz.data import picture
 from kdviz.data import prepare as preparing
+from kdviz.data import street as street_of
+from kdviz.figures import numbers
+from kdviz.soft_targets import softmax
 from tests.benchmarks.own_picture import DIGITS, clear, draw, loaded, open_own, pad, to_upload, upload
 from tests.browser.conftest import Open
-from tests.browser.driving import Served, visit
+from tests.browser.driving import Served, settled, visit
+from tests.browser.test_accessibility import faults
 
 SEEN = "what the network sees"
 
@@ -63,7 +67,7 @@ def test_a_drawn_digit_is_answered(server: Served, visitor: Open, teacher: str) 
     # Two panels, the teacher's at T = 1 and at T: of a stranger's picture there is no ground truth.
     expect(bars).to_have_count(20)
     assert page.locator(".dial [data-panel=at_one] .bar, .dial [data-panel=at_T] .bar").count() == 20
-    expect(page.locator(".st-key-ensemble_bars")).to_have_count(1 if teacher == "cnn-x5" else 0)
+    expect(page.locator(".ensemble .bar")).to_have_count(30 if teacher == "cnn-x5" else 0)
     clear(page)
     expect(sentence).to_have_count(0)
     draw(page, DIGITS[0])
@@ -104,6 +108,66 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
+STREET = """
+root => ({
+  T: Number(root.dataset.temperature), s: Number(root.dataset.shape),
+  bars: Object.fromEntries(["at_one", "at_T", "truth"].map(panel =>
+    [panel, [...root.querySelectorAll(`[data-panel=${panel}] .bar`)].map(bar => Number(bar.dataset.value))])),
+  said: root.querySelector("svg.lines").getAttribute("aria-label"),
+  lines: [...root.querySelectorAll(".key li")].map(line => line.innerText.split("\\n").join(" ")),
+  picture: root.querySelector(".picture").style.backgroundPosition,
+  of: root.querySelector(".picture").getAttribute("aria-label"),
+})
+"""
+
+
+def a_drawing_follows_the_finger(page: Page) -> None:
+    """From car to truck, every step of the shape and of T is drawn in the browser, and Python is told of none of it."""
+    root, distance = page.locator(".street"), page.locator(".distance")
+    root.locator("[data-panel=at_T]").first.wait_for()  # the engine has answered
+    assert not faults(page, "light")
+    settled(page)
+    page.evaluate(
+        "() => { const send = WebSocket.prototype.send; window.told = 0;"
+        "WebSocket.prototype.send = function (...all) { window.told++; return send.apply(this, all) } }"
+    )
+    ranges = root.get_by_role("slider"), page.locator(".dial").get_by_role("slider")
+    before = root.evaluate(STREET)
+    assert (before["T"], before["s"]) == (3, 0.5)
+    for key in ["ArrowRight"] * 3 + ["End", "Home"] + ["ArrowRight"] * 11:
+        ranges[0].press(key)
+        seen = root.evaluate(STREET)
+        truth = street_of.posterior(np.asarray([street_of.CAR]), np.asarray([seen["s"]]))[0]
+        np.testing.assert_allclose(seen["bars"]["truth"], truth, rtol=0, atol=1e-6)
+        one, three = np.asarray(seen["bars"]["at_one"]), np.asarray(seen["bars"]["at_T"])
+        np.testing.assert_allclose(three, softmax(np.log(one), 3), rtol=0, atol=1e-6)
+        truck = [numbers.percent(float(values[street_of.TRUCK]), values is truth) for values in (truth, one, three)]
+        assert seen["said"] == (
+            f"At shape {seen['s']:g} the true probability of truck is {truck[0]}; the teacher gives it {truck[1]} at T = 1 and "
+            f"{truck[2]} at T = 3."
+        )
+        assert seen["of"] == f"A vehicle of shape {seen['s']:g}"
+    assert seen["s"] == 0.275 and seen["picture"] != before["picture"]
+    assert seen["lines"] == [f"true probability {truck[0]}", f"teacher, T = 1 {truck[1]}", f"teacher, T = 3 {truck[2]}"]
+    assert page.evaluate("window.told") == 0
+    # The dial turns, and both follow at once: it is drawn before Python could have answered.
+    ranges[1].evaluate("""range => {
+      range.value = Number(range.value) + 150
+      range.dispatchEvent(new Event("input", { bubbles: true }))
+    }""")
+    turned = root.evaluate(STREET)
+    assert turned["T"] == float(page.locator(".dial").get_attribute("data-temperature") or 0) > 8
+    np.testing.assert_allclose(turned["bars"]["at_T"], softmax(np.log(one), turned["T"]), rtol=0, atol=1e-6)
+    assert f"at T = {turned['T']:g}." in turned["said"]
+    assert float(distance.locator(".cursor").get_attribute("data-value") or 0) == turned["T"]
+    assert page.evaluate("window.told") == 0
+    # On a phone it has room.
+    page.set_viewport_size({"width": 390, "height": 844})
+    root.locator(".lines").wait_for()
+    _fits(page, "the street")
+    page.set_viewport_size({"width": 1280, "height": 1400})
+
+
 @pytest.mark.usefixtures("street")
 def test_a_photograph_is_answered_after_files_that_are_none(server: Served, visitor: Open) -> None:
     content = photograph()
@@ -112,6 +176,7 @@ def test_a_photograph_is_answered_after_files_that_are_none(server: Served, visi
     page.locator(".st-key-prepare_street_button button").click()
     page.locator(".dial .row").first.wait_for()
     visit(page, f"{server.url}/?dataset=street")
+    a_drawing_follows_the_finger(page)
     open_own(page)
     expect(pad(page)).to_have_count(0)
     wrong, sentence = page.get_by_test_id("stAlertContentError"), page.locator("h5")

@@ -62,12 +62,6 @@ def charts(at: AppTest) -> dict[str, Any]:
     return {one.id.rpartition("-")[2]: (json.loads(one.spec), one.alt) for one in drawn}
 
 
-def panels(at: AppTest, key: str) -> dict[str, list[float]]:
-    """Return the bars of a chart, panel by panel, by name."""
-    figure, _alt = charts(at)[key]
-    return {trace["name"]: trace["x"] for trace in figure["data"] if trace["type"] == "bar"}
-
-
 def said(at: AppTest) -> str:
     """Return the sentences of a page, but for its labels."""
     groups: list[Any] = [at.subheader, at.markdown, at.caption, at.error, at.warning, at.info]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from kdviz import data, models, teacher_run, teachers
@@ -19,8 +21,9 @@ from kdviz.spec import TeacherSpec
 from kdviz.ui import asking
 from kdviz.ui.components.street_view import SEED, SHAPES
 from kdviz.ui.galleries import SCALE
+from tests.ui.given import components
 from tests.ui.test_own_picture import answering, members_of
-from tests.ui.test_soft_targets_page import charts, dial, page, panels, said, sentence
+from tests.ui.test_soft_targets_page import charts, dial, page, said, sentence
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("one_thread")]
 TRUTH = street.posterior(np.full(len(SHAPES), street.CAR), SHAPES)
@@ -69,11 +72,6 @@ def without_engine(monkeypatch: pytest.MonkeyPatch, teacher: str = "linear", **l
     """Return the page while nobody answers what the teacher says to the drawing."""
     monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)
     return shown(teacher, **link)
-
-
-def lines(at: AppTest, key: str) -> dict[str, dict[str, Any]]:
-    figure, _alt = charts(at)[key]
-    return {trace["name"]: trace for trace in figure["data"] if trace.get("mode") == "lines"}
 
 
 def distances(teacher: str) -> list[float]:
@@ -136,58 +134,50 @@ def test_a_reader_who_turns_to_street_sees_the_same(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.0)
     at = page()
     assert at.session_state["soft_targets_T"] != 3
-    assert "From car to truck" not in said(at) and "street_distance" not in charts(at)
+    assert "From car to truck" not in said(at) and "distance" not in components(at)
     at.segmented_control(key="soft_targets_dataset").select("street").run()
     at.selectbox(key="soft_targets_teacher").select("linear").run()
     assert not at.exception
     assert at.session_state["soft_targets_T"] == 3
     assert sentence(at) == sentence(shown())
-    assert "From car to truck" in said(at) and "street_distance" in charts(at)
+    assert "From car to truck" in said(at) and "distance" in components(at)
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("T", [1.0, 3.0])
-def test_teacher_and_truth_along_the_shape(T: float) -> None:
-    at = shown(T=str(T))
-    z = members_of("street", "linear", street.morph(SEED, SHAPES))[0]
-    of_teacher = {"teacher, T = 1": softmax(z)[:, street.TRUCK], f"teacher, T = {T:g}": softmax(z, T)[:, street.TRUCK]}
-    curves = lines(at, "street_curve")
-    assert list(curves) == ["true probability", *of_teacher]
-    assert curves["true probability"]["x"] == SHAPES.tolist()
-    assert curves["true probability"]["y"] == TRUTH[:, street.TRUCK].tolist()
-    for name, values in of_teacher.items():
-        assert curves[name]["y"] == pytest.approx(values.tolist(), abs=1e-4)
-
-
-@pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("s", [0.0, 0.25, 0.5])
-def test_one_shape_and_its_true_probability(s: float) -> None:
+def test_the_browser_is_given_teacher_and_truth_of_every_shape() -> None:
     at = shown(T="3")
-    at.session_state["soft_targets_shape"] = s
-    at.run()
-    assert not at.exception
-    number = int(np.flatnonzero(SHAPES.round(3) == s)[0])
-    z = members_of("street", "linear", street.morph(SEED, [s]))[0, 0]
-    expected = [softmax(z), softmax(z, 3), TRUTH[number]]
-    assert list(panels(at, "street_bars").values()) == [pytest.approx(list(shares), abs=1e-4) for shares in expected]
-    alt = charts(at)["street_bars"][1]
-    assert {
-        0.0: "true probability, given s: car alone, 100%.",
-        0.25: "true probability, given s: car 96.4%, then truck 3.6% and",
-        0.5: "true probability, given s: car 50.0%, then truck 50.0% and",
-    }[s] in alt
-    assert "alone" not in alt or s == 0
-    (line,) = charts(at)["street_curve"][0]["layout"]["shapes"]
-    assert line["x0"] == s
-    assert f"A vehicle of shape {s:g}" in [each.alt for image in at.get("image") for each in image.proto.imgs]
+    given = components(at)["street"]
+    assert given["shapes"] == SHAPES.round(3).tolist()
+    assert given["truth"] == TRUTH.tolist()
+    z = members_of("street", "linear", street.morph(SEED, SHAPES))[0]
+    assert np.asarray(given["logits"]) == pytest.approx(z, abs=1e-4)
+    assert (given["T"], given["names"][given["truck"]]) == (3.0, "truck")
+    assert not charts(at)  # nothing is drawn a second time
+
+
+def test_pictures_and_truth_wait_for_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = components(without_engine(monkeypatch))["street"]
+    assert (given["logits"], given["truth"]) == (None, TRUTH.tolist())
+    kind, content = given["picture"].split(",")
+    assert kind == "data:image/png;base64"
+    strip = np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+    assert np.array_equal(strip, np.concatenate(list(street.morph(SEED, SHAPES)), axis=1))
 
 
 def test_distance_from_the_truth_is_the_mean_kl(monkeypatch: pytest.MonkeyPatch) -> None:
     at = without_engine(monkeypatch)
     expected = distances("linear")
-    assert lines(at, "street_distance")["teacher"]["y"] == pytest.approx(expected)
+    given = components(at)["distance"]
+    assert (given["temperatures"], given["distances"]) == (list(SCALE), pytest.approx(expected))
     best = int(np.argmin(expected))
     assert SCALE[best] != 1
+    marked = {mark["text"]: (mark["x"], mark["y"]) for mark in given["marks"]}
+    assert marked == {"T = 1": (1.0, given["distances"][SCALE.index(1.0)]), "best": (SCALE[best], min(given["distances"]))}
+    assert 0 == given["ticks"][0] < max(expected) <= given["ticks"][-1] and 3 <= len(given["ticks"]) <= 7
+    assert given["strings"]["fact"] == (
+        f"The teacher is {expected[SCALE.index(1.0)]:.3f} nats from the true probabilities at T = 1, and nearest to them, "
+        f"{expected[best]:.3f} nats, at T = {numbers.temperature(SCALE[best])}."
+    )
     assert (
         f"Over 40 test images the teacher's shares are, on average, {expected[SCALE.index(1.0)]:.3f} nats from the true "
         f"probabilities at T = 1, as KL(truth ‖ teacher), and nearest, {expected[best]:.3f} nats, at T = "
@@ -198,6 +188,8 @@ def test_distance_from_the_truth_is_the_mean_kl(monkeypatch: pytest.MonkeyPatch)
 def test_a_teacher_that_knows_the_truth_is_nearest_at_T_1(monkeypatch: pytest.MonkeyPatch) -> None:
     at = without_engine(monkeypatch, "mlp-4")
     assert distances("mlp-4")[SCALE.index(1.0)] == pytest.approx(0, abs=1e-6)
+    (mark,) = components(at)["distance"]["marks"]
+    assert (mark["text"], mark["x"]) == ("T = 1, the best", 1.0)
     assert (
         "0.000 nats from the true probabilities at T = 1, as KL(truth ‖ teacher), and at no other T of the scale nearer."
         in said(at)

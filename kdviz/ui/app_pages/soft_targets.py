@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from kdviz import data, figures, teachers
+from kdviz import data, teachers
 from kdviz.figures import numbers
 from kdviz.i18n import _
 from kdviz.ui import asking, hiding, link, students, subject
@@ -18,7 +18,6 @@ from kdviz.ui.words import WORDS, explain
 MOST_BARS, MOST_DATASETS = 12, 8
 SIDE = 208  # pixels of the image on the page
 state = st.session_state
-theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
 
 looked_at = subject.settle()
 hero = st.container()
@@ -130,11 +129,11 @@ with left, st.container(horizontal=True):
 if source == "test":
     test_images.show(looked_at)
 if looked_at.answers.shapes is not None:
-    street_view.morph(card, T, names, theme)
-    street_view.distance(card, looked_at.answers, T, theme)
+    street_view.morph(card, T, names)
+    street_view.distance(card, looked_at.answers, T)
 
 if (source == "test" or answer is not None) and members is not None and len(members) > 1:
-    ensemble_view.show(members, shown, T, names, theme)
+    ensemble_view.show(members, shown, T, names)
 
 with st.expander(_("The words on this page")):
     st.markdown(explain(*WORDS))

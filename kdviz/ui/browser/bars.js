@@ -17,6 +17,14 @@ export function write(node, text) {
   if (node.textContent !== text) node.textContent = text
 }
 
+// The colours of Python's palette, for the theme that the root's background shows.
+export function colour(root, { palette, on_bar }) {
+  const [red, green, blue] = (getComputedStyle(root).backgroundColor.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number)
+  const theme = 0.3 * red + 0.6 * green + 0.1 * blue < 128 ? "dark" : "light"
+  for (const [kind, mark] of Object.entries(palette)) root.style.setProperty(`--${kind}`, mark[theme])
+  root.style.setProperty("--on-bar", on_bar[theme])
+}
+
 export function short(name) {
   return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name
 }

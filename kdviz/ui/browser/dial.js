@@ -1,11 +1,12 @@
 // The dial: it owns the temperature while the reader turns it, and draws all that follows from it, in the same frame. Python
 // hears of it when the reader lets go. What it shows and says comes from kdviz/ui/components/dial.py.
 
-import { create, write } from "./bars.js"
+import { colour, create, write } from "./bars.js"
 import { Control } from "./control.js"
 import { formula } from "./formula.js"
-import { Panels } from "./panels.js"
+import { compared, Panels, steps } from "./panels.js"
 import { logSoftmax, ranking } from "./soft_targets.js"
+import { leave, say } from "./turning.js"
 import { drawFacts, drawSentence, drawTable, mainFact } from "./words.js"
 
 const kept = new Map() // what the reader chose, by the dial's key in Python: it outlives the element
@@ -49,6 +50,7 @@ class Dial {
   end() {
     this.control.end()
     this.resized.disconnect()
+    leave(this)
     dials.delete(this.root)
   }
 
@@ -78,11 +80,8 @@ class Dial {
 
   // Colours and words, the same at every temperature.
   dress() {
-    const { data, root } = this
-    const [red, green, blue] = (getComputedStyle(root).backgroundColor.match(/[\d.]+/g) ?? [255, 255, 255]).map(Number)
-    const theme = 0.3 * red + 0.6 * green + 0.1 * blue < 128 ? "dark" : "light"
-    for (const [kind, mark] of Object.entries(data.palette)) root.style.setProperty(`--${kind}`, mark[theme])
-    root.style.setProperty("--on-bar", data.on_bar[theme])
+    const { data } = this
+    colour(this.root, data)
     const s = data.strings
     this.control.dress(data.scale, s)
     write(this.all.firstChild, s.all_numbers)
@@ -116,7 +115,9 @@ class Dial {
   show() {
     const { data, chosen, log } = this
     this.width = this.root.clientWidth
-    if (this.panels.show(data, chosen.view, log, this.width)) this.lit = undefined
+    const listed = chosen.view === "steps" ? steps(data) : compared(data)
+    const room = chosen.view === "steps" ? 110 : 78  // a logit is written beside its bar
+    if (this.panels.show(data, listed, log, this.width, room)) this.lit = undefined
     const notes = [...data.notes, log ? data.strings.log_note : "", data.students?.note ?? ""].filter(Boolean)
     write(this.note, notes.join(" "))
     this.note.hidden = !notes.length
@@ -171,6 +172,7 @@ class Dial {
     drawFacts(this.facts, data, now)
     this.writeFormula(T, now.logQ)
     if (this.all.open) drawTable(this.all.lastChild, data, now)
+    say(this, T)
   }
 
   // Tells Python, and who hears the page.

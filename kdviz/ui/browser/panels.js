@@ -1,5 +1,5 @@
-// What stands in the dial's panels, and how long its bars are at a temperature: ground truth, teacher and students beside each
-// other, or the way from logits to shares, step by step. Knows no control.
+// What stands in panels of bars, and how long these are at a temperature. Those of the dial: ground truth, teacher and students
+// beside each other, or the way from logits to shares, step by step. Knows no control.
 
 import { build, perLine, set, write } from "./bars.js"
 import { exponential, percent, power, signed, temperature } from "./numbers.js"
@@ -11,11 +11,11 @@ const LOGARITHMIC = [[0, "10⁻⁶"], [0.5, "10⁻³"], [1, "1"]]
 const PATTERNS = { "": "plain", "/": "slanted", x: "crossed", ".": "dotted" } // as kdviz/figures names them
 
 // A panel of shares: logs, their logarithms at T; exact: 0 and 1 are meant; without `live`, the same at every temperature.
-function shares(id, kind, title, subtitle, logs, { live = false, exact = false } = {}) {
+export function shares(id, kind, title, subtitle, logs, { live = false, exact = false } = {}) {
   return { id, kind, title, subtitle, logs, live, exact }
 }
 
-function compared(data) {
+export function compared(data) {
   const { logits, strings: s } = data
   const logarithms = p => p.map(value => Math.log(value))
   const at = T => `T = ${T}`
@@ -37,7 +37,7 @@ function compared(data) {
   return panels
 }
 
-function steps({ logits, strings: s }) {
+export function steps({ logits, strings: s }) {
   const step = (id, title, subtitle, more) => ({ id, kind: "teacher", title, subtitle, live: true, ...more })
   return [
     step("logits", s.logit, () => "z", { values: () => logits }),
@@ -52,11 +52,11 @@ export class Panels {
     this.root = root
   }
 
-  // What is shown from now on: its texts, and as many panels in a line as have room.
-  show(data, view, log, width) {
+  // What is shown from now on: its texts, and as many panels in a line as have room. data: names, shown (the classes that have
+  // bars), palette, strings; listed: the panels, as `shares` makes them; room: pixels of one, at the least.
+  show(data, listed, log, width, room = 78) {
     const names = data.shown.map(index => data.names[index])
-    const listed = (view === "steps" ? steps : compared)(data)
-    const columns = perLine(listed.length, names, width, view === "steps" ? 110 : 78)  // a logit is written beside its bar
+    const columns = perLine(listed.length, names, width, room)
     this.data = data
     this.log = log
     this.listed = listed

@@ -25,10 +25,26 @@ export function kl(logP, logQ) {
   }, 0)
 }
 
-// The mean soft targets of several networks: a list of logits.
+function mean(rows) {
+  return rows[0].map((_, index) => rows.reduce((sum, row) => sum + row[index], 0) / rows.length)
+}
+
+// The mean soft targets of several networks, a list of logits: ensemble_arithmetic.
 export function meanSoftmax(networks, T = 1) {
-  const each = networks.map(z => softmax(z, T))
-  return each[0].map((_, index) => each.reduce((sum, q) => sum + q[index], 0) / each.length)
+  return mean(networks.map(z => softmax(z, T)))
+}
+
+// Their geometric mean, the softmax of the mean logits: ensemble_geometric.
+export function geometricSoftmax(networks, T = 1) {
+  return softmax(mean(networks), T)
+}
+
+// T applied to the logarithm of the mean shares at T = 1: ensemble_tempered.
+export function temperedSoftmax(networks, T = 1) {
+  const logs = networks.map(z => logSoftmax(z))
+  const tops = logs[0].map((_, index) => Math.max(...logs.map(row => row[index])))
+  const means = mean(logs.map(row => row.map((value, index) => Math.exp(value - tops[index]))))
+  return softmax(means.map((value, index) => Math.log(value) + tops[index]), T)
 }
 
 // The logarithm of the sum of exp(z/T), the formula's denominator: itself, it would overflow.

@@ -1,4 +1,4 @@
-// What the dial says of an image at a temperature: its opinion in a sentence, each fact in one number, and every number there is.
+// What is said of an image at a temperature: the teacher's opinion in a sentence, each fact in one number, and every number there is.
 
 import { create, write } from "./bars.js"
 import { exponential, nats, percent, power, signed, temperature } from "./numbers.js"
@@ -52,22 +52,39 @@ export function mainFact(data, T, index) {
   return filled(data.strings.main_fact, facts).join("")
 }
 
+// The main fact of a panel of shares, for who hears the page: the first, the second and the last class.
+export function inWords({ title, subtitle, exact }, logs, T, { names, shown, strings }) {
+  const values = shown.map(index => Math.exp(logs[index]))
+  const order = ranking(values)
+  const [first, second, third] = [order[0], order[1], order[Math.min(2, order.length - 1)]]
+  const facts = { title, subtitle: subtitle(temperature(T)) }
+  for (const [place, at] of Object.entries({ first, second, third })) {
+    facts[place] = names[shown[at]]
+    facts[`${place}_share`] = percent(values[at], exact)
+  }
+  return filled(exact && values[first] === 1 ? strings.alone : strings.shares_in_words, facts).join("")
+}
+
 // Every class and every number of it.
 export function drawTable(root, data, { T, logQ }) {
   const { logits, names, strings: s } = data
   const one = logSoftmax(logits)
-  const titles = [s.class, s.logit, s.divided, s.exponentiated, s.share_one, s.share_T]
-  const signature = JSON.stringify([titles, names])
+  const share = log => power(Math.exp(log), log, 4)
+  const rows = logits.map((z, index) => (
+    [signed(z, 3), signed(z / T, 3), exponential(z / T), share(one[index]), share(logQ[index])]
+  ))
+  fill(root, [s.class, s.logit, s.divided, s.exponentiated, s.share_one, s.share_T], names, rows)
+}
+
+// A table: the titles of its columns, the head of each row, and the texts of its cells. Built anew only for other titles and heads.
+export function fill(root, titles, heads, rows) {
+  const signature = JSON.stringify([titles, heads])
   if (root.dataset.of !== signature) {
     root.dataset.of = signature
     const head = create("tr", {}, ...titles.map(title => create("th", { scope: "col" }, title)))
-    const rows = names.map(name => create("tr", {}, create("th", { scope: "row" }, name), ...titles.slice(1).map(() => create("td"))))
-    root.replaceChildren(create("table", {}, create("thead", {}, head), create("tbody", {}, ...rows)))
+    const empty = heads.map(text => create("tr", {}, create("th", { scope: "row" }, text), ...titles.slice(1).map(() => create("td"))))
+    root.replaceChildren(create("table", {}, create("thead", {}, head), create("tbody", {}, ...empty)))
   }
-  const { rows } = root.querySelector("tbody")
-  const share = log => power(Math.exp(log), log, 4)
-  logits.forEach((z, index) => {
-    const texts = [signed(z, 3), signed(z / T, 3), exponential(z / T), share(one[index]), share(logQ[index])]
-    texts.forEach((text, column) => write(rows[index].cells[column + 1], text))
-  })
+  const lines = root.querySelector("tbody").rows
+  rows.forEach((texts, index) => texts.forEach((text, column) => write(lines[index].cells[column + 1], text)))
 }

@@ -8,24 +8,25 @@ kdviz/soft_targets.py by tests/browser/test_dial.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from kdviz.errors import InvalidValue
-from kdviz.figures import ON_BAR, PALETTE, Kind
+from kdviz.figures import Kind
 from kdviz.i18n import _
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 from kdviz.ui import opinion, served
+from kdviz.ui.components import parts
 from kdviz.ui.galleries import SCALE, telling_temperature
 from kdviz.ui.words import WORDS
 
 LEAPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Where Page up and Page down go, and each step of the sweep for whoever prefers less motion."""
 
-_mount = served.component("dial", "dial.js", '<div class="dial"></div>\n', (served.SCRIPTS / "dial.css").read_text("utf-8"))
+_mount = served.component("dial", "dial.js", '<div class="part dial"></div>\n', parts.style("dial.css"))
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,7 @@ def data(
         "truth": None if image.truth is None else np.asarray(image.truth, dtype=np.float64).tolist(),
         "students": None if students is None else _students(students),
         "notes": notes,
-        "palette": {kind: asdict(mark) for kind, mark in PALETTE.items()},
-        "on_bar": ON_BAR,
+        **parts.colours(),
         "rules": opinion.rules(),
         "strings": _strings(),
     }
@@ -152,7 +152,7 @@ def _strings() -> dict[str, str]:
         "tells_most": _("tells most"),
         "play": _("Play: sweep T"),
         "pause": _("Pause"),
-        "shares": _("Shares by class"),
+        **parts.words(),
         "steps": _("Step by step"),
         "log": _("Log scale"),
         "log_note": _("The bars begin at 10⁻⁶; a smaller share has no bar."),

@@ -1,26 +1,34 @@
-"""From car to truck: one drawing whose shape the reader changes, the teacher's answer beside the true probability."""
+"""From car to truck: one drawing whose shape the reader changes, the teacher's answer beside the true probability.
+
+Drawn in the browser (browser/street.js and browser/distance.js), where both follow the dial; Python gives them pictures and
+numbers, of every shape at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, floor, log10
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from kdviz import data, figures
+from kdviz import data
 from kdviz.data import street
-from kdviz.figures import bars, numbers, truth
+from kdviz.figures import PALETTE, Kind, numbers
 from kdviz.i18n import _
-from kdviz.soft_targets import cross_entropy, entropy, log_softmax, softmax
+from kdviz.soft_targets import cross_entropy, entropy, log_softmax
 from kdviz.teachers import Card
-from kdviz.ui import asking, language
-from kdviz.ui.components import pictures
+from kdviz.ui import asking, served
+from kdviz.ui.components import parts, pictures
 from kdviz.ui.galleries import SCALE, Answers
 
 SEED = 11
 SHAPES = np.linspace(0, 1, 41)
-SHAPE = "soft_targets_shape"
 SIDE = 208  # pixels of the picture on the page
+
+_morph = served.component("street", "street.js", '<div class="part street"></div>\n', parts.style("lines.css", "street.css"))
+_distance = served.component("distance", "distance.js", '<div class="part distance"></div>\n', parts.style("lines.css"))
 
 
 def truth_of(answers: Answers, number: int) -> np.ndarray:
@@ -29,8 +37,8 @@ def truth_of(answers: Answers, number: int) -> np.ndarray:
     return np.asarray(street.posterior(answers.labels[[number]], answers.shapes[[number]])[0])
 
 
-def morph(card: Card, T: float, names: Sequence[str], theme: figures.Theme) -> None:
-    """Show the slider of the body shape, the picture, the teacher's shares and the true ones, and both along all shapes."""
+def morph(card: Card, T: float, names: Sequence[str]) -> None:
+    """Show the range of the body shape, the picture, the teacher's shares and the true ones, and both along all shapes."""
     st.subheader(_("From car to truck"), anchor=False)
     st.markdown(
         _(
@@ -39,35 +47,45 @@ def morph(card: Card, T: float, names: Sequence[str], theme: figures.Theme) -> N
         )
     )
     answer = asking.see(card, _pictures())
-    st.session_state.setdefault(SHAPE, 0.5)
-    language.fragment()(_morph)(None if answer is None else answer.logits, T, names, theme)
+    given = {
+        "T": T,
+        "shapes": SHAPES.round(3).tolist(),
+        "logits": None if answer is None else np.asarray(answer.logits, dtype=np.float64).tolist(),
+        "truth": street.posterior(np.full(len(SHAPES), street.CAR), SHAPES).tolist(),
+        "truck": street.TRUCK,
+        "names": list(names),
+        "shown": list(range(len(names))),
+        "picture": pictures.data_uri(np.concatenate(list(_pictures()), axis=1)),  # all of them, side by side
+        "side": SIDE,
+        "lines": [
+            _line("truth", "ground_truth", 4), _line("at_one", "teacher", 3), {**_line("at_T", "teacher", 2), "dash": "solid"},
+        ],
+        **parts.colours(),
+        "strings": {
+            **parts.words(),
+            "shape": _("Body shape s"),
+            "shape_help": _("0 is a typical car, 1 a typical truck; the background and everything else stay as they are"),
+            "picture": _("A vehicle of shape {s}", s="{s}"),
+            "teacher": _("teacher"),
+            "teacher_one": _("teacher, T = 1"),
+            "teacher_T": _("teacher, T = {T}", T="{T}"),
+            "truth": _("true probability"),
+            "given": _("given s"),
+            "along": _("body shape s: 0 a car, 1 a truck"),
+            "up": _("probability of truck"),
+            "fact": _(
+                "At shape {s} the true probability of truck is {truth}; the teacher gives it {at_one} at T = 1 and {at_T} at "
+                "T = {T}.",
+                s="{s}", truth="{truth}", at_one="{at_one}", at_T="{at_T}", T="{T}",
+            ),
+            "fact_of_truth": _("At shape {s} the true probability of truck is {truth}.", s="{s}", truth="{truth}"),
+        },
+    }  # fmt: skip
+    _morph(key="street", data=given)
 
 
-def _morph(logits: np.ndarray | None, T: float, names: Sequence[str], theme: figures.Theme) -> None:
-    s = st.select_slider(
-        _("Body shape s"), SHAPES.round(3).tolist(), key=SHAPE, format_func=lambda value: f"{value:.3g}",
-        help=_("0 is a typical car, 1 a typical truck; the background and everything else stay as they are"),
-    )  # fmt: skip
-    at = int(np.abs(SHAPES - s).argmin())
-    posterior = street.posterior(np.full(len(SHAPES), street.CAR), SHAPES)
-    with st.container(horizontal=True, gap="medium"):
-        with st.container(width=SIDE):
-            drawn = _pictures()[at]
-            st.image(pictures.png(drawn, SIDE), width=pictures.width(drawn, SIDE), alt=_("A vehicle of shape {s}", s=f"{s:.3g}"))
-        if logits is None:
-            return
-        panels = [
-            bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(1.0)), softmax(logits[at])),
-            bars.Panel("teacher", _("teacher"), _("T = {T}", T=numbers.temperature(T)), softmax(logits[at], T)),
-            bars.Panel("ground_truth", _("true probability"), _("given s"), posterior[at]),
-        ]
-        drawing = bars.shares(panels, names, theme)
-        with st.container(width="stretch"):
-            st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="street_bars")
-    drawing = truth.along_shape(
-        SHAPES, posterior[:, street.TRUCK], softmax(logits)[:, street.TRUCK], softmax(logits, T)[:, street.TRUCK], T, s, theme
-    )
-    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="street_curve")
+def _line(name: str, kind: Kind, width: int) -> dict[str, Any]:
+    return {"id": name, "kind": kind, "dash": PALETTE[kind].dash, "width": width}
 
 
 @st.cache_resource(show_spinner=False)
@@ -75,7 +93,7 @@ def _pictures() -> np.ndarray:
     return street.morph(SEED, SHAPES)
 
 
-def distance(card: Card, answers: Answers, T: float, theme: figures.Theme) -> None:
+def distance(card: Card, answers: Answers, T: float) -> None:
     """Say how far a teacher is from the true probabilities over the test images, at T = 1 and where it is nearest."""
     st.subheader(_("How far is the teacher from the truth?"), anchor=False)
     distances = _distances(card.sha256, data.load(card.dataset).sha256, answers)
@@ -104,8 +122,7 @@ def distance(card: Card, answers: Answers, T: float, theme: figures.Theme) -> No
             accuracy=f"{card.accuracy:.2%}", bayes=f"{street.bayes_accuracy():.2%}",
         )
     )  # fmt: skip
-    drawing = truth.over_temperature(SCALE, distances, T, theme)
-    st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key="street_distance")
+    _distance(key="street_distance", data=_distance_data(distances, T))
     st.caption(
         _(
             "Pedestrians and dogs overlap with nothing by construction: their true probability is 1. That T is best on these "
@@ -120,3 +137,32 @@ def _distances(weights_sha256: str, data_sha256: str, _answers: Answers) -> np.n
     p = street.posterior(_answers.labels, _answers.shapes)
     least = entropy(p)
     return np.asarray([float((cross_entropy(p, log_softmax(_answers.logits, T)) - least).mean()) for T in SCALE])
+
+
+def _distance_data(distances: np.ndarray, T: float) -> dict[str, Any]:
+    """Return what the browser is given of the distances: (temperatures,), in nats."""
+    one, best = SCALE.index(1.0), int(distances.argmin())
+    marks = [{"x": SCALE[at], "y": float(distances[at]), "text": text, "below": below} for at, text, below in (
+        [(one, _("T = 1, the best"), False)] if best == one else [(one, "T = 1", False), (best, _("best"), True)]
+    )]  # fmt: skip
+    top = float(distances.max())
+    step = next(step for step in (size * 10.0 ** floor(log10(top)) for size in (0.2, 0.25, 0.5, 1, 2)) if top / step <= 6)
+    return {
+        "T": T,
+        "temperatures": list(SCALE),
+        "distances": distances.tolist(),
+        "marks": marks,
+        "ticks": [round(step * number, 6) for number in range(ceil(top / step) + 1)],
+        "lines": [_line("teacher", "teacher", 3)],
+        **parts.colours(),
+        "strings": {
+            "teacher": _("teacher"),
+            "along": _("temperature T"),
+            "up": _("KL from the truth (nats)"),
+            "fact": _(
+                "The teacher is {at_one} nats from the true probabilities at T = 1, and nearest to them, {least} nats, at "
+                "T = {best}.",
+                at_one=f"{distances[one]:.3f}", least=f"{distances[best]:.3f}", best=numbers.temperature(SCALE[best]),
+            ),
+        },
+    }  # fmt: skip
