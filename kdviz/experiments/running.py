@@ -100,23 +100,28 @@ def carry_out(experiment: Experiment, full: bool, seeds: int | None, say: Say, d
     for number, (name, spec) in enumerate(specs.items(), 1):
         say(f"{number} of {len(specs)}, {name}")
         parts[name] = train(spec, say, device)
-    result = {
-        "experiment": experiment.name,
-        "kind": "full" if full else "quick",
-        "made": made(parts),
-        "parts": {name: part.result for name, part in parts.items()},
-        **experiment.concluded(parts),
-    }
+    result = concluded(experiment, full, parts)
     for spec in specs.values():
         shutil.rmtree(folder(spec), ignore_errors=True)
     return result
 
 
-def made(parts: dict[str, Part]) -> dict[str, Any]:
+def concluded(experiment: Experiment, full: bool, parts: dict[str, Part], date: datetime.date | None = None) -> dict[str, Any]:
+    """Return the result of an experiment whose runs are done, as it is committed. date: when they were; by default today."""
+    return {
+        "experiment": experiment.name,
+        "kind": "full" if full else "quick",
+        "made": made(parts, date or datetime.date.today()),
+        "parts": {name: part.result for name, part in parts.items()},
+        **experiment.concluded(parts),
+    }
+
+
+def made(parts: dict[str, Part], date: datetime.date) -> dict[str, Any]:
     """Return what produced a result: date, machine, versions, seconds of training, hashes of weights and data."""
     how = [part.result["settings"] for part in parts.values()]
     return {
-        "date": datetime.date.today().isoformat(),
+        "date": date.isoformat(),
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
