@@ -7,14 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from kdviz import experiments
+from kdviz import experiments, figures
 from kdviz.experiments import Experiment, beside
+from kdviz.figures import paper
 from kdviz.i18n import _
 from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import RunSpec
 from kdviz.store import Store
-from kdviz.ui import paper_state, shown
+from kdviz.ui import found, paper_state, shown
+from kdviz.ui.components import experiment_run
 
+PANEL = 350  # pixels: the width of a phone
 ARXIV = "https://arxiv.org/abs/"
 
 
@@ -24,15 +27,22 @@ def show(store: Store, experiment: Experiment) -> None:
     st.subheader(_(experiment.title), anchor=False)
     st.markdown(f"#### {_(experiment.question)}", anchors=False)
     st.caption(_("Who says so: {source}.", source=_linked(experiment.section)))
+    experiment_run.about(store, experiment)
     if paper_state.expected(experiment.name) is None:
         _ask(experiment)
         return
-    result = experiments.recorded(experiment.name)
-    if result is None:
-        st.info(_("No result of this experiment is kept yet."))
-        return
-    _prediction(experiment, result)
-    _result(experiment, result)
+    there = found.find(store, experiment)
+    own = experiment_run.conclusion(store, experiment, there)
+    result = own or experiments.recorded(experiment.name)
+    if result is not None:
+        _prediction(experiment, result)
+    elif not there.active and there.fact is None:
+        st.info(_("No result of this experiment ships with kdviz: run it here."))
+    experiment_run.control(store, experiment, there)
+    if result is not None:
+        _result(experiment, result, own is not None)
+    if own is not None:
+        experiment_run.links(there)
 
 
 def _way(experiment: Experiment) -> None:
@@ -78,12 +88,12 @@ def _prediction(experiment: Experiment, result: Mapping[str, Any]) -> None:
     here = _(experiment.predictions[result["outcome"]])
     expected = paper_state.expected(experiment.name)
     if expected is None or expected == paper_state.NOTHING:
-        st.markdown(_("Here: **{outcome}**", outcome=here))
+        st.markdown(f"#### {_('What came out: {outcome}', outcome=here)}", anchors=False)
     elif expected == result["outcome"]:
-        st.markdown(_("You expected: **{outcome}** So it came out here.", outcome=here))
+        st.markdown(f"#### {_('You expected, and so it came out: {outcome}', outcome=here)}", anchors=False)
     else:
-        words = _(experiment.predictions[expected])
-        st.markdown(_("You expected: **{expected}** Here: **{outcome}**", expected=words, outcome=here))
+        st.markdown(_("You expected: {expected}", expected=_(experiment.predictions[expected])))
+        st.markdown(f"#### {_('What came out: {outcome}', outcome=here)}", anchors=False)
 
 
 def sentences(result: Mapping[str, Any]) -> list[str]:
@@ -97,12 +107,18 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _result(experiment: Experiment, result: Mapping[str, Any]) -> None:
+def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> None:
     """Show a result: the verdict, what it was made from, the figures beside those found elsewhere, why they may differ."""
-    first, *others = sentences(result)
-    st.markdown(f"#### {first}", anchors=False)
-    if others:
-        st.markdown("\n".join(f"- {sentence}" for sentence in others))
+    made(result, own)
+    st.markdown("\n".join(f"- {sentence}" for sentence in sentences(result)))
+    theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
+    drawn = paper.figures(experiment, result, theme)
+    for number, drawing in enumerate(drawn.wide):
+        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_wide_{number}")
+    if drawn.panels:
+        with st.container(horizontal=True):
+            for number, drawing in enumerate(drawn.panels):
+                st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_panel_{number}", width=PANEL)
     rows = beside.table(experiment, result["measured"])
     if rows:
         found, here = _("found elsewhere"), _("here")
@@ -118,7 +134,6 @@ def _result(experiment: Experiment, result: Mapping[str, Any]) -> None:
             ],
             border="horizontal",
         )
-    made(result)
     reasons = [_(reason) for reason in experiment.reasons]
     if reasons:
         st.markdown(_("Why it may differ from what was found elsewhere:") + "\n" + "\n".join(f"- {each}" for each in reasons))
@@ -126,28 +141,41 @@ def _result(experiment: Experiment, result: Mapping[str, Any]) -> None:
         st.caption(_("How the settings were chosen: {chosen}", chosen=_(experiment.chosen)))
 
 
-def made(result: Mapping[str, Any]) -> None:
-    """Say what made a result: which kind of run, of what, when and where."""
+def made(result: Mapping[str, Any], own: bool) -> None:
+    """Say what made a result: which kind of run, when and where, by what."""
     how = result["made"]
     fields = dict(
-        date=how["date"], processor=how["processor"], cores=how["cores"], seconds=f"{how['seconds']:,.0f}",
+        date=how["date"], processor=how["processor"] or how["machine"], cores=how["cores"], seconds=f"{how['seconds']:,.0f}",
         kdviz=how["versions"]["kdviz"], torch=how["versions"]["torch"],
         seeds=", ".join(f"{seeds}" for seeds in dict.fromkeys(how["seeds"].values())),
         weights=", ".join(sha256[:12] for sha256 in dict.fromkeys(how["teacher_sha256"].values())),
     )  # fmt: skip
-    st.caption(
-        _(
-            "Quick run that ships with kdviz, made by `python -m kdviz experiment` on {date} ({processor}, {cores} cores): "
-            "{seeds} seeds, {seconds} s of training, kdviz {kdviz}, torch {torch}, teacher's weights sha256 {weights}.",
-            **fields,
+    if own:
+        st.caption(
+            _(
+                "Quick form, run on this machine on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of training, "
+                "kdviz {kdviz}, torch {torch}, teacher's weights {weights}.",
+                **fields,
+            )
         )
-        if result["kind"] == "quick"
-        else _(
-            "Full run that ships with kdviz, made by `python -m kdviz experiment --full` on {date} ({processor}, {cores} cores): "
-            "{seeds} seeds, {seconds} s of training, kdviz {kdviz}, torch {torch}, teacher's weights sha256 {weights}.",
-            **fields,
+    elif result["kind"] == "quick":
+        st.caption(
+            _(
+                "Quick form, as it ships with kdviz, run on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of "
+                "training, kdviz {kdviz}, torch {torch}, teacher's weights {weights}.",
+                **fields,
+            )
         )
-    )
-    specs = [RunSpec.from_dict(part["spec"]) for part in result["parts"].values()]
-    with st.expander(_("What was run")):
-        st.markdown("\n".join(f"- {shown.summary(spec)}" for spec in specs))
+    else:
+        specs = [RunSpec.from_dict(part["spec"]) for part in result["parts"].values()]
+        st.caption(
+            _(
+                "Full form, as it ships with kdviz, run on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of "
+                "training, kdviz {kdviz}, torch {torch}, teacher's weights {weights}.",
+                **fields,
+            )
+        )
+        with st.expander(_("What the full form trained"), key="paper_full"):
+            for spec in specs:
+                st.caption(shown.summary(spec))
+                st.table(experiment_run.unusual(spec), border="horizontal")
