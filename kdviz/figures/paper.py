@@ -111,15 +111,20 @@ def _apart(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
 
 def _bugs(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
     hottest = {row["loss"]: row for row in sorted(result["measured"]["rows"], key=lambda row: float(row["temperature"]))}
+    return Figures([bugs([hottest[loss] for loss in MISCONCEPTIONS if loss in hottest], theme)])
+
+
+def bugs(measured: Sequence[Mapping[str, Any]], theme: Theme) -> Drawing:
+    """Draw what bugs cost against the right loss: rows as kdviz.experiments.lab has them."""
     rows = [
         Row(
-            _("{bug}, T = {T}", bug=_(MISCONCEPTIONS[loss].title), T=f"{hottest[loss]['temperature']:g}"), "distilled",
-            **_points(hottest[loss]["harm"]), other=-100 * hottest[loss]["gain_of_right"]["mean"],
+            _("{bug}, T = {T}", bug=_(MISCONCEPTIONS[one["loss"]].title), T=f"{one['temperature']:g}"), "distilled",
+            **_points(one["harm"]), other=-100 * one["gain_of_right"]["mean"],
         )
-        for loss in MISCONCEPTIONS if loss in hottest
+        for one in measured
     ]  # fmt: skip
     across = _("points against the right loss, 95% interval")
-    return Figures([intervals.draw(rows, across, theme, 2, signed=True, other=Other(_("hard labels alone"), "hard_labels"))])
+    return intervals.draw(rows, across, theme, 2, signed=True, other=Other(_("hard labels alone"), "hard_labels"))
 
 
 def _little(_experiment: Experiment, result: Result, theme: Theme) -> Figures:

@@ -58,8 +58,13 @@ def expect(name: str, outcome: str) -> None:
     state[PREDICTED] = outcome
 
 
+def expect_of_bug(bug: str, outcome: str) -> None:
+    """Note what the reader expects of a bug of the lab."""
+    state[EXPECTED][f"bug {bug}"] = outcome
+
+
 def expected(name: str) -> str | None:
-    """Return what the reader expects of an experiment or a bug: an outcome, NOTHING, or None where they were not asked yet."""
+    """Return what the reader expects of an experiment or of `bug NAME`: an outcome, NOTHING, None where they were not asked."""
     outcome: str | None = state[EXPECTED].get(name)
     return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,11 +12,10 @@ from kdviz import experiments, figures
 from kdviz.experiments import Experiment, beside
 from kdviz.figures import paper
 from kdviz.i18n import _
-from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import RunSpec
 from kdviz.store import Store
 from kdviz.ui import found, paper_state, shown
-from kdviz.ui.components import experiment_run
+from kdviz.ui.components import bias_curve, experiment_run, lab, verdicts
 
 PANEL = 350  # pixels: the width of a phone
 ARXIV = "https://arxiv.org/abs/"
@@ -25,20 +25,25 @@ def show(store: Store, experiment: Experiment) -> None:
     """Show an experiment. Nothing of a result stands there until the reader has said what they expect."""
     _way(experiment)
     st.subheader(_(experiment.title), anchor=False)
+    busy = False
+    if experiment.name == paper_state.LAB:
+        busy = lab.show(store)
+        st.subheader(_("All seven together"), anchor=False)
     st.markdown(f"#### {_(experiment.question)}", anchors=False)
-    st.caption(_("Who says so: {source}.", source=_linked(experiment.section)))
+    if experiment.name != paper_state.LAB:  # there each bug says who had it
+        st.caption(_("Who says so: {source}.", source=_linked(experiment.section)))
     experiment_run.about(store, experiment)
     if paper_state.expected(experiment.name) is None:
-        _ask(experiment)
+        verdicts.ask(experiment.predictions, "predict", partial(paper_state.expect, experiment.name))
         return
     there = found.find(store, experiment)
     own = experiment_run.conclusion(store, experiment, there)
     result = own or experiments.recorded(experiment.name)
     if result is not None:
-        _prediction(experiment, result)
+        verdicts.prediction(experiment.predictions, paper_state.expected(experiment.name), result["outcome"])
     elif not there.active and there.fact is None:
         st.info(_("No result of this experiment ships with kdviz: run it here."))
-    experiment_run.control(store, experiment, there)
+    experiment_run.control(store, experiment, there, busy)
     if result is not None:
         _result(experiment, result, own is not None)
     if own is not None:
@@ -69,48 +74,10 @@ def _linked(section: str) -> str:
     return f"{before}[arXiv:{number}]({ARXIV}{number}){comma}{rest}" if arxiv else section
 
 
-def _ask(experiment: Experiment) -> None:
-    """Ask what the reader expects."""
-    st.markdown(f"##### {_('What do you expect?')}", anchors=False)
-    with st.container(gap="xsmall"):
-        for outcome, words in experiment.predictions.items():
-            if outcome == "unknown":  # nobody expects of a measurement that it tells nothing
-                continue
-            st.button(_(words), key=f"predict_{outcome}", on_click=paper_state.expect, args=(experiment.name, outcome))
-        st.button(
-            _("Show me without predicting"), key=f"predict_{paper_state.NOTHING}", type="tertiary",
-            on_click=paper_state.expect, args=(experiment.name, paper_state.NOTHING),
-        )  # fmt: skip
-
-
-def _prediction(experiment: Experiment, result: Mapping[str, Any]) -> None:
-    """Say what came out beside what was expected."""
-    here = _(experiment.predictions[result["outcome"]])
-    expected = paper_state.expected(experiment.name)
-    if expected is None or expected == paper_state.NOTHING:
-        st.markdown(f"#### {_('What came out: {outcome}', outcome=here)}", anchors=False)
-    elif expected == result["outcome"]:
-        st.markdown(f"#### {_('You expected, and so it came out: {outcome}', outcome=here)}", anchors=False)
-    else:
-        st.markdown(_("You expected: {expected}", expected=_(experiment.predictions[expected])))
-        st.markdown(f"#### {_('What came out: {outcome}', outcome=here)}", anchors=False)
-
-
-def sentences(result: Mapping[str, Any]) -> list[str]:
-    """Return a verdict in the reader's language; a bug by its title, not by the name that the command line gives it."""
-    said = []
-    for one in result["verdict"]:
-        fields = dict(one["fields"])
-        if fields.get("bug") in MISCONCEPTIONS:
-            fields["bug"] = _(MISCONCEPTIONS[fields["bug"]].title)
-        said.append(_(one["message"], **fields))
-    return said
-
-
 def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> None:
     """Show a result: the verdict, what it was made from, the figures beside those found elsewhere, why they may differ."""
     made(result, own)
-    st.markdown("\n".join(f"- {sentence}" for sentence in sentences(result)))
+    st.markdown("\n".join(f"- {verdicts.sentence(one['message'], one['fields'])}" for one in result["verdict"]))
     theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
     drawn = paper.figures(experiment, result, theme)
     for number, drawing in enumerate(drawn.wide):
@@ -119,6 +86,8 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
         with st.container(horizontal=True):
             for number, drawing in enumerate(drawn.panels):
                 st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_panel_{number}", width=PANEL)
+    if "curve" in result["measured"]:
+        bias_curve.show(result["measured"], f"{experiment.name} {result['made']}", theme)
     rows = beside.table(experiment, result["measured"])
     if rows:
         found, here = _("found elsewhere"), _("here")
@@ -134,6 +103,9 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
             ],
             border="horizontal",
         )
+    if "sources" in result["measured"]:
+        (part,) = result["parts"].values()
+        bias_curve.sources(RunSpec.from_dict(part["spec"]), result["measured"]["sources"])
     reasons = [_(reason) for reason in experiment.reasons]
     if reasons:
         st.markdown(_("Why it may differ from what was found elsewhere:") + "\n" + "\n".join(f"- {each}" for each in reasons))

@@ -65,8 +65,11 @@ def unusual(spec: RunSpec) -> dict[str, str]:
     return {_(KNOBS[name].metadata["label"]): words.setting(name, value) for name, value in changed.items()}
 
 
-def control(store: Store, experiment: Experiment, there: Found) -> None:
-    """Show the button that starts it, or what trains: how far it is, its curves, and how to stop it and let it go on."""
+def control(store: Store, experiment: Experiment, there: Found, busy: bool) -> None:
+    """Show the button that starts it, or what trains: how far it is, its curves, and how to stop it and let it go on.
+
+    busy: whether another run is shown live on this page, where there is room for one.
+    """
     missing = [name for name in {spec.dataset: None for spec in experiment.specs(full=False).values()}
                if data.prepared_folder(name) is None]  # fmt: skip
     if missing:
@@ -95,7 +98,10 @@ def control(store: Store, experiment: Experiment, there: Found) -> None:
                 _("Start over"), icon=":material/restart_alt:", key="paper_over", on_click=found.start,
                 args=(store, experiment, parts), type="tertiary",
             )  # fmt: skip
-    run_view.live(store, run.id)
+    if busy:
+        st.caption(_("Its curves follow when the run above is done."))
+    else:
+        run_view.live(store, run.id)
 
 
 def _stop(store: Store, runs: Sequence[str]) -> None:
