@@ -53,6 +53,7 @@ def draw(curve: Mapping[str, Sequence[float]], classes: str, marks: Sequence[Mar
     )  # fmt: skip
     axis = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True, "fixedrange": True,
             "tickfont": {"size": 14, "color": ink}}  # fmt: skip
+    across = _("added to the bias of {classes}", classes=classes)
     up = _("errors, each step ten times as many")
     layout = {
         "height": 340,
@@ -64,8 +65,8 @@ def draw(curve: Mapping[str, Sequence[float]], classes: str, marks: Sequence[Mar
         "dragmode": False,
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
-        "xaxis": {"title": {"text": _("added to the bias of {classes}", classes=classes)}, **axis},
-        "yaxis": {"title": {"text": up}, "type": "log", "dtick": 1, "tickformat": ",", **axis},
+        "xaxis": {"title": {"text": across, "font": {"color": ink}}, **axis},
+        "yaxis": {"title": {"text": up, "font": {"color": ink}}, "type": "log", "dtick": 1, "tickformat": ",", **axis},
         "shapes": [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": ink, "width": 2}}],
     }  # fmt: skip
     return Drawing({"data": traces, "layout": layout}, sentence(curve, classes, at))

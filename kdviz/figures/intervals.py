@@ -63,7 +63,7 @@ def draw(
             "type": "scatter", "mode": "markers+text", "x": [row.mean], "y": [places[id(row)]], "text": [number(row.mean)],
             "textposition": "top center", "textfont": {"size": 15, "color": INK[theme]}, "cliponaxis": False,
             "marker": {"color": mark.colour(theme), "size": 13, "symbol": mark.symbol + ("-open" if open_sign else ""),
-                       "line": {"width": 2.5}},
+                       "line": {"width": 2.5 if open_sign else 0}},
             "hovertemplate": _hover(row, number) + "<extra></extra>", "showlegend": False,
         }  # fmt: skip
         if row.interval is not None:
@@ -78,7 +78,7 @@ def draw(
             {
                 "type": "scatter", "mode": "markers", "name": other.name, "x": [row.other for row in beside],
                 "y": [places[id(row)] for row in beside], "cliponaxis": False,
-                "marker": {"symbol": known.symbol if known else "line-ns", "size": 13 if known else 22,
+                "marker": {"symbol": known.symbol if known else "line-ns", "size": 13 if known else 18,
                            "color": known.colour(theme) if known else INK[theme],
                            "line": {"width": 0 if known else 3, "color": INK[theme]}},
                 "hovertemplate": f"%{{x}}<extra>{other.name}</extra>",
@@ -102,7 +102,8 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
         "showlegend": named,
         "dragmode": False,
         "hoverlabel": {"font": {"size": 15}},
-        "xaxis": {"title": {"text": across, "font": {"size": 15}}, "gridcolor": faint, "fixedrange": True, "zeroline": signed,
+        "xaxis": {"title": {"text": across, "font": {"size": 15, "color": ink}}, "gridcolor": faint,
+                  "rangemode": "tozero" if signed else "normal", "fixedrange": True, "zeroline": signed,
                   "zerolinecolor": ink, "zerolinewidth": 2, "nticks": 6, "tickfont": {"size": 14, "color": ink}},
         "yaxis": {"tickvals": list(range(len(rows))), "ticktext": labels, "range": [-0.6, len(rows) - 0.3], "automargin": True,
                   "fixedrange": True, "showgrid": False, "zeroline": False, "tickfont": {"size": 15, "color": ink}},

@@ -71,10 +71,11 @@ def draw(
         "dragmode": False,
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
-        "xaxis": {"title": {"text": across}, "zeroline": False, "type": "log" if log else "linear",
+        "xaxis": {"title": {"text": across, "font": {"color": ink}}, "zeroline": False, "type": "log" if log else "linear",
                   "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks],
                   **axis},
-        "yaxis": {"title": {"text": up}, "zeroline": zero, "zerolinecolor": ink, "zerolinewidth": 2, "nticks": 6,
+        "yaxis": {"title": {"text": up, "font": {"color": ink}}, "zeroline": zero, "zerolinecolor": ink, "zerolinewidth": 2,
+                  "nticks": 6,
                   "ticksuffix": unit, **axis},
     }  # fmt: skip
     said = [

@@ -58,14 +58,14 @@ NAMES: dict[str, dict[str, str]] = {
 """What a page calls the values of the knobs whose values are names: messages. Links and the command line have the names."""
 
 
-def value(knob: str, name: str) -> str:
-    """Return a name that is a knob's value, in words."""
-    return _(NAMES[knob][name]) if name in NAMES.get(knob, {}) else name
+def value(knob: str, name: Any) -> Any:
+    """Return a name that is a knob's value in words, any other value as it is."""
+    return _(NAMES[knob][name]) if knob in NAMES else name
 
 
 def setting(knob: str, given: Any) -> str:
     """Return a knob's whole value in words."""
-    if knob in NAMES:
+    if knob in NAMES or isinstance(given, list):
         return ", ".join(value(knob, name) for name in given)
     return spec.written(given) or _("none")
 

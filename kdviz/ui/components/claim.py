@@ -103,6 +103,13 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
             ],
             border="horizontal",
         )
+        if result["kind"] == "quick":
+            st.caption(
+                _(
+                    "The quick form is smaller than what was done elsewhere: compare which does better, not how many errors it "
+                    "makes. Every setting stands above."
+                )
+            )
     if "sources" in result["measured"]:
         (part,) = result["parts"].values()
         bias_curve.sources(RunSpec.from_dict(part["spec"]), result["measured"]["sources"])

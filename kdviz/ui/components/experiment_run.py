@@ -116,9 +116,9 @@ def _start(store: Store, experiment: Experiment, there: Found) -> None:
             _("Run it here") if there.missing else _("Run it again"), icon=":material/play_arrow:", key="paper_run",
             type="primary" if there.missing else "secondary", on_click=found.start, args=(store, experiment, parts),
         )  # fmt: skip
-        st.caption(expected(store, experiment, parts))
+        st.caption(expected(store, experiment, parts), width="content")
         if engine.state(store) != "ready":
-            st.caption(_("The engine is starting."))
+            st.caption(_("The engine is starting."), width="content")
 
 
 def conclusion(store: Store, experiment: Experiment, there: Found) -> dict[str, Any] | None:

@@ -79,9 +79,9 @@ def _result(store: Store, bug: Misconception, name: str) -> bool:
             )  # fmt: skip
             seconds = pace.seconds(spec, store.fact)
             if seconds is not None:
-                st.caption(_("about {seconds} s on this machine", seconds=f"{max(1.0, seconds):.0f}"))
+                st.caption(_("about {seconds} s on this machine", seconds=f"{max(1.0, seconds):.0f}"), width="content")
             if engine.state(store) != "ready":
-                st.caption(_("The engine is starting."))
+                st.caption(_("The engine is starting."), width="content")
     live = newest is not None and newest.state != "done"
     if newest is not None and live:
         run_view.live(store, newest.id)
