@@ -100,6 +100,8 @@ MISCONCEPTIONS = {
     )
 }
 LOSSES = (RIGHT, *MISCONCEPTIONS)
+TITLES = {RIGHT: N_("right"), **{name: one.title for name, one in MISCONCEPTIONS.items()}}
+"""What a page calls each loss, a message."""
 OF_ENSEMBLES = "averaged_logits_for_probabilities"
 OF_SOFTMAXES = "mse_of_softmaxes"
 

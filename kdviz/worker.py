@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import datetime
+import io
 import logging
 import os
 import platform
@@ -22,11 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from kdviz import data, models, pace, settings, teachers
+from kdviz import data, experiments, models, pace, settings, teachers
 from kdviz.data import archive, nearness
 from kdviz.data import folder as folders
 from kdviz.data.folder import Report, Stopped
 from kdviz.errors import UserError
+from kdviz.experiments import running
 from kdviz.i18n import N_
 from kdviz.spec import RunSpec, TeacherSpec
 from kdviz.store import LeaseLost, Question, Run, Store, open_store
@@ -198,7 +201,7 @@ def answer_question(store_url: str, question_id: str, attempt: int) -> None:
         store.answer(question_id, attempt, progress={"stage": stage, "share": share})
 
     try:
-        answered = _answered(question, progress, withdrawn.is_set)
+        answered = _answered(store, question, progress, withdrawn.is_set)
         ended.set()
         store.answer(question_id, attempt, **answered)
     except (LeaseLost, Stopped):
@@ -207,9 +210,11 @@ def answer_question(store_url: str, question_id: str, attempt: int) -> None:
         ended.set()
 
 
-def _answered(question: Question, progress: Progress, stop: Stop) -> dict[str, Any]:
+def _answered(store: Store, question: Question, progress: Progress, stop: Stop) -> dict[str, Any]:
     """Return what the store is to write of a question: its answer, or its error."""
     try:
+        if question.kind == "conclude":
+            return {"answer": _conclude(store, question.payload), "state": "done"}
         return {"answer": QUESTIONS[question.kind](question.payload, progress, stop), "state": "done"}
     except (LeaseLost, Stopped):
         raise
@@ -334,6 +339,26 @@ def _adopt(payload: dict[str, Any], progress: Progress, stop: Stop) -> dict[str,
     if payload["unpacked"] is not None:
         _delete(settings.data_folder() / "folders" / Path(payload["unpacked"]).name)
     return {"name": name, "images": len(dataset.labels), "classes": len(dataset.class_names)}
+
+
+def _conclude(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
+    """Conclude an experiment from finished runs of the store, and keep its result as a fact, since a page asks for it often.
+
+    {"experiment": name, "runs": {part: id}, "fact": the name to keep it under} -> {"outcome": a key of its predictions}.
+    """
+    experiment, parts, ended = experiments.find(payload["experiment"]), {}, 0.0
+    for name, run_id in payload["runs"].items():
+        run = store.run(run_id)
+        if run is None or run.result is None or not isinstance(run.spec, RunSpec):
+            raise UserError(N_("a run of this experiment is no longer here"))
+        kept = [store.outcome(run_id, student) for student in range(len(run.spec.students))]
+        logits = np.stack([np.load(io.BytesIO(one["test_logits"]), allow_pickle=False) for one in kept if one is not None])
+        parts[name] = running.part(run.spec, run.result, logits)
+        ended = max(ended, run.ended or 0.0)
+    date = datetime.datetime.fromtimestamp(ended, datetime.UTC).astimezone().date()
+    result = running.concluded(experiment, False, parts, date)
+    store.set_fact(payload["fact"], running.short(result))
+    return {"outcome": result["outcome"]}
 
 
 def _delete(path: Path) -> None:

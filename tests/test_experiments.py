@@ -353,7 +353,7 @@ def test_the_list_names_each_with_its_question_and_its_time(capsys: pytest.Captu
 def test_a_committed_result_carries_what_made_it_and_is_of_the_experiment(file: Path) -> None:
     content = json.loads(file.read_text("utf-8"))
     experiment = experiments.find(content["experiment"])
-    assert file.name == f"{experiment.name}{'.quick' if content['kind'] == 'quick' else ''}.json"
+    assert file.name == f"{experiment.name}.{content['kind']}.json"
     specs = experiment.specs(content["kind"] == "full")
     assert {name: RunSpec.from_dict(part["spec"]) for name, part in content["parts"].items()} == specs
     made = content["made"]

@@ -8,13 +8,15 @@ Nothing is chosen on the test set: where the settings of a full run were chosen 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from kdviz import stats
+from kdviz import settings, stats
 from kdviz.errors import UnknownName, quoted
 from kdviz.i18n import N_, english
 from kdviz.spec import Condition, RunSpec, Setting
@@ -122,10 +124,30 @@ def names() -> list[str]:
     return [one.name for one in _all()]
 
 
-def _all() -> list[Experiment]:
+def chapters() -> list[tuple[str, list[Experiment]]]:
+    """Return all experiments in the order in which they are read, in chapters with a title each, a message."""
     from kdviz.experiments import after, gain, mnist
 
-    return [*mnist.EXPERIMENTS, *gain.EXPERIMENTS, *after.EXPERIMENTS]
+    return [
+        (N_("What the paper measured on MNIST"), mnist.EXPERIMENTS),
+        (N_("Where the gain comes from, and how it is lost"), gain.EXPERIMENTS),
+        (N_("What the paper derives, and what came after it"), after.EXPERIMENTS),
+    ]
+
+
+@lru_cache(maxsize=32)
+def recorded(name: str) -> dict[str, Any] | None:
+    """Return the result of an experiment that ships with kdviz: of the full run if there is one, else of the quick one."""
+    for kind in ("full", "quick"):
+        file = settings.ASSETS / "experiments" / f"{name}.{kind}.json"
+        if file.is_file():
+            content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+            return content
+    return None
+
+
+def _all() -> list[Experiment]:
+    return [one for _title, experiments in chapters() for one in experiments]
 
 
 # What several experiments measure.

@@ -46,6 +46,11 @@ def finished(spec: RunSpec) -> Part | None:
         logits = np.load(kept / "logits.npy")
     except (OSError, ValueError, EOFError):
         return None
+    return part(spec, result, logits)
+
+
+def part(spec: RunSpec, result: dict[str, Any], logits: np.ndarray) -> Part:
+    """Return a finished run as a part of its experiment: result and logits as kdviz.run has them. Raises DataUnavailable."""
     opened = data.load(spec.dataset)
     labels = np.asarray(opened.labels[opened.slice("validation" if spec.evaluate_on == "validation" else "test")])
     return Part(spec, result, logits, labels)
@@ -80,9 +85,9 @@ def train(spec: RunSpec, say: Say, device: str = "auto") -> Part:
     (kept / "logits.part").replace(kept / "logits.npy")
     _write(kept / "result.json", json.dumps(run.result(prepared, last)).encode())
     checkpoint.unlink(missing_ok=True)
-    part = finished(spec)
-    assert part is not None
-    return part
+    trained = finished(spec)
+    assert trained is not None
+    return trained
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -100,23 +105,28 @@ def carry_out(experiment: Experiment, full: bool, seeds: int | None, say: Say, d
     for number, (name, spec) in enumerate(specs.items(), 1):
         say(f"{number} of {len(specs)}, {name}")
         parts[name] = train(spec, say, device)
-    result = {
-        "experiment": experiment.name,
-        "kind": "full" if full else "quick",
-        "made": made(parts),
-        "parts": {name: part.result for name, part in parts.items()},
-        **experiment.concluded(parts),
-    }
+    result = concluded(experiment, full, parts)
     for spec in specs.values():
         shutil.rmtree(folder(spec), ignore_errors=True)
     return result
 
 
-def made(parts: dict[str, Part]) -> dict[str, Any]:
+def concluded(experiment: Experiment, full: bool, parts: dict[str, Part], date: datetime.date | None = None) -> dict[str, Any]:
+    """Return the result of an experiment whose runs are done, as it is committed. date: when they were; by default today."""
+    return {
+        "experiment": experiment.name,
+        "kind": "full" if full else "quick",
+        "made": made(parts, date or datetime.date.today()),
+        "parts": {name: part.result for name, part in parts.items()},
+        **experiment.concluded(parts),
+    }
+
+
+def made(parts: dict[str, Part], date: datetime.date) -> dict[str, Any]:
     """Return what produced a result: date, machine, versions, seconds of training, hashes of weights and data."""
     how = [part.result["settings"] for part in parts.values()]
     return {
-        "date": datetime.date.today().isoformat(),
+        "date": date.isoformat(),
         "machine": platform.machine(),
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -147,16 +157,17 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
+def short(value: Any) -> Any:
+    """Return plain values with six digits of every number, which is what is kept of a result."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: short(of) for key, of in value.items()}
+    return [short(of) for of in value] if isinstance(value, (list, tuple)) else value
+
+
 def record(file: Path, result: dict[str, Any]) -> None:
-    """Write a result as it is committed, six digits of every number. Raises InvalidValue where it cannot be written."""
-
-    def short(value: Any) -> Any:
-        if isinstance(value, float):
-            return float(f"{value:.6g}")
-        if isinstance(value, dict):
-            return {key: short(of) for key, of in value.items()}
-        return [short(of) for of in value] if isinstance(value, (list, tuple)) else value
-
+    """Write a result as it is committed. Raises InvalidValue where it cannot be written."""
     try:
         file.write_text(json.dumps(short(result), separators=(",", ":")) + "\n", "utf-8")
     except OSError as error:

@@ -14,7 +14,7 @@ from typing import Any
 from kdviz.figures import INK, PALETTE, Kind, Theme
 from kdviz.figures.numbers import percent
 from kdviz.i18n import N_, _
-from kdviz.misconceptions import RIGHT
+from kdviz.misconceptions import RIGHT, TITLES
 from kdviz.spec import LABELS_ALONE, RunSpec, TeacherSpec
 
 CONDITION_LABELS = {
@@ -51,7 +51,7 @@ class Curve:
 def label(condition: str, temperature: float | None, loss: str = RIGHT) -> str:
     """Return the name of a condition in the reader's language, its temperature with it, and its loss unless that is right."""
     if loss != RIGHT:
-        return _("{condition}, loss {loss}", condition=label(condition, temperature), loss=loss)
+        return _("{condition}, loss {loss}", condition=label(condition, temperature), loss=_(TITLES[loss]))
     if condition == "hard_labels" or temperature is None:
         return _("hard labels")
     return _(CONDITION_LABELS[condition], T=f"{temperature:g}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kdviz import misconceptions
 from kdviz.figures.sweep import Axis, Cell
 from kdviz.i18n import N_, _
 from kdviz.spec import GRID, RunSpec, Setting, TeacherSpec
@@ -87,4 +88,9 @@ def grid(
         mean, control_mean = sum(d) / len(d), sum(c) / len(c)
         difference, interval = intervals.get(setting, (mean - control_mean, None))
         cells.append(Cell(column, row, mean, min(d), max(d), control_mean, min(c), max(c), difference, interval))
-    return Grid(Axis(_(TITLES[across]), columns), Axis(_(TITLES[down]), rows), cells)
+    return Grid(Axis(_(TITLES[across]), _named(across, columns)), Axis(_(TITLES[down]), _named(down, rows)), cells)
+
+
+def _named(knob: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values of an axis as they are read: losses by their titles."""
+    return tuple(_(misconceptions.TITLES[value]) for value in values) if knob == "loss" else values

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -252,8 +253,9 @@ def _above(text: str, left: float, top: float, theme: Theme) -> dict[str, Any]:
 
 
 def _wrapped(axis: Axis) -> list[str]:
-    """Return an axis's labels, a name of more than eight letters broken after its hyphens: `mlp-`, `1200-`, `1200`."""
-    return [re.sub(r"([^-]{3,}-)", r"\1<br>", label) if len(label) > 8 else label for label in axis.labels]
+    """Return an axis's labels, a name of more than eight letters broken after its hyphens, `mlp-`, `1200-`, `1200`, or words."""
+    broken = [re.sub(r"([^-]{3,}-)", r"\1<br>", label) if len(label) > 8 else label for label in axis.labels]
+    return ["<br>".join(textwrap.wrap(label, 12)) if " " in label else label for label in broken]
 
 
 def _deepest(axis: Axis) -> int:

@@ -157,6 +157,15 @@ class Store:
             rows = connection.execute(sa.select(runs).order_by(runs.c.created.desc(), runs.c.id).limit(limit)).all()
         return [run for row in rows if (run := _run(row)) is not None]
 
+    def newest(self, spec: RunSpec, state: State | None = None) -> Run | None:
+        """Return the newest run of exactly these settings, in a state if one is given."""
+        query = sa.select(runs).where(runs.c.spec == spec.to_json()).order_by(runs.c.created.desc(), runs.c.id).limit(1)
+        if state is not None:
+            query = query.where(runs.c.state == state)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return _run(row) if row is not None else None
+
     def rename(self, run_id: str, name: str) -> None:
         with self._write() as connection:
             connection.execute(runs.update().where(runs.c.id == run_id).values(name=name))

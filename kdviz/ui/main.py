@@ -35,6 +35,13 @@ pages = [
         help=_("Train a student on soft targets, beside the same student trained on hard labels, and watch both learn."),
     ),
     st.Page(
+        PAGES / "paper.py",
+        title=_("The paper"),
+        icon=":material/fact_check:",
+        url_path="paper",
+        help=_("Take the paper's claims one by one: say what you expect, then see what comes out."),
+    ),
+    st.Page(
         PAGES / "teachers.py",
         title=_("Teachers"),
         icon=":material/co_present:",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from kdviz import data
+from kdviz import data, misconceptions, spec
 from kdviz.i18n import N_, _
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -41,6 +42,32 @@ WORDS: dict[str, tuple[str, str]] = {
         N_("The Kullback-Leibler divergence: how far some shares are from others, in nats; 0 where they are the same."),
     ),
 }
+
+
+NAMES: dict[str, dict[str, str]] = {
+    "conditions": {
+        "hard_labels": N_("hard labels"),
+        "distilled": N_("soft targets"),
+        "permuted_non_targets": N_("wrong classes permuted"),
+        "confidence_weighted": N_("labels weighted by confidence"),
+        "label_smoothing": N_("label smoothing"),
+        "random_teacher": N_("untrained teacher"),
+    },
+    "loss": misconceptions.TITLES,
+}
+"""What a page calls the values of the knobs whose values are names: messages. Links and the command line have the names."""
+
+
+def value(knob: str, name: Any) -> Any:
+    """Return a name that is a knob's value in words, any other value as it is."""
+    return _(NAMES[knob][name]) if knob in NAMES else name
+
+
+def setting(knob: str, given: Any) -> str:
+    """Return a knob's whole value in words."""
+    if knob in NAMES or isinstance(given, list):
+        return ", ".join(value(knob, name) for name in given)
+    return spec.written(given) or _("none")
 
 
 def class_names(dataset: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from kdviz import data, spec, teachers
 from kdviz.errors import UserError
 from kdviz.i18n import _
 from kdviz.spec import GRID, KNOBS, NAME_LISTS, RunSpec
+from kdviz.ui import words
 
 STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn", "cnn-16-32-32"]
 FIRST = ("dataset", "teacher", "student", "temperature", "seeds", "epochs")
@@ -70,7 +71,7 @@ def form() -> None:
 def table() -> None:
     """Show what the widgets are set to, as text."""
     values = {name: st.session_state[key(name)] for name in KNOBS}
-    shown = {name: ", ".join(value) if isinstance(value, list) else str(value) for name, value in values.items()}
+    shown = {name: words.setting(name, value) if isinstance(value, list) else str(value) for name, value in values.items()}
     st.table({_(knob.metadata["label"]): shown[name] or _("none") for name, knob in KNOBS.items()}, border="horizontal")
 
 
@@ -107,7 +108,8 @@ def _widget(name: str) -> None:
         )  # fmt: skip
     elif name in NAME_LISTS:
         st.multiselect(
-            label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), select_all=False, width=width
+            label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), select_all=False, width=width,
+            format_func=lambda value: words.value(name, value),
         )  # fmt: skip
     elif meta["choices"]:
         st.selectbox(label, list(meta["choices"]), key=key(name), help=help, width=width)
@@ -121,6 +123,7 @@ def _widget(name: str) -> None:
         st.number_input(
             label, min_value=convert(meta["low"]), max_value=convert(meta["high"]), key=key(name), help=help, width=width,
             step=1 if whole else None, format="%d" if whole else "%g",
+            placeholder=_("as the others") if knob.default is None else None,
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from kdviz.figures import grid
 from kdviz.figures import sweep as drawing
 from kdviz.i18n import _
 from kdviz.spec import RunSpec
-from kdviz.ui import shown
+from kdviz.ui import shown, words
 
 
 def show(view: shown.Shown, teacher_accuracy: float | None, replayed: bool = False) -> None:
@@ -24,7 +25,7 @@ def show(view: shown.Shown, teacher_accuracy: float | None, replayed: bool = Fal
     for name in others:
         held[name] = st.segmented_control(
             _(grid.TITLES[name]), getattr(view.spec, name), key=f"held_{name}", required=True,
-            default=getattr(view.spec, name)[0], format_func=lambda value: value if isinstance(value, str) else f"{value:g}",
+            default=getattr(view.spec, name)[0], format_func=partial(_named, name),
         )  # fmt: skip
     seen = grid.grid(view.spec, view.points, view.result, held)
     final = view.result is not None
@@ -45,6 +46,10 @@ def show(view: shown.Shown, teacher_accuracy: float | None, replayed: bool = Fal
             one = drawing.Axis(seen.rows.title, (value,))
             panel = drawing.small_multiples(seen.columns, one, cells, teacher_accuracy, theme, among=seen.cells)
             st.plotly_chart(panel.figure, alt=panel.alt, config=figures.CONFIG, key=f"sweep_panel_{row}", width=350)
+
+
+def _named(knob: str, value: float | str) -> str:
+    return words.value(knob, value) if isinstance(value, str) else f"{value:g}"
 
 
 def table(view: shown.Shown) -> None:
@@ -75,7 +80,7 @@ def table(view: shown.Shown) -> None:
 
 def _row(view: shown.Shown, comparison: dict[str, Any]) -> dict[str, Any]:
     assert isinstance(view.spec, RunSpec)
-    row: dict[str, Any] = {_(grid.TITLES[name]): comparison[name] for name in view.spec.swept}
+    row: dict[str, Any] = {_(grid.TITLES[name]): words.value(name, comparison[name]) for name in view.spec.swept}
     row[_("difference (points)")] = f"{100 * comparison['mean']:+.2f}"
     if comparison["low"] is not None:
         row[_("95% interval")] = f"[{100 * comparison['low']:+.2f}, {100 * comparison['high']:+.2f}]"

@@ -1,0 +1,22 @@
+"""The paper: what Hinton, Vinyals and Dean claimed, each claim an experiment with a prediction, a result and a verdict."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kdviz.errors import UserError
+from kdviz.ui import paper_state, server
+from kdviz.ui.components import claim, claim_list
+
+try:
+    store = server.store()
+except UserError as error:
+    st.error(error.translated())
+    st.stop()
+
+experiment = paper_state.settle()
+if experiment is None:
+    claim_list.show()
+else:
+    claim.show(store, experiment)
+paper_state.keep()

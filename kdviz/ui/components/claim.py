@@ -1,0 +1,160 @@
+"""One experiment of the paper: its question, what the reader expects, what came out, and why that may differ from the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from kdviz import experiments, figures
+from kdviz.experiments import Experiment, beside
+from kdviz.figures import paper
+from kdviz.i18n import _
+from kdviz.spec import RunSpec
+from kdviz.store import Store
+from kdviz.ui import found, paper_state, shown
+from kdviz.ui.components import bias_curve, experiment_run, lab, verdicts
+
+PANEL = 350  # pixels: the width of a phone
+ARXIV = "https://arxiv.org/abs/"
+
+
+def show(store: Store, experiment: Experiment) -> None:
+    """Show an experiment. Nothing of a result stands there until the reader has said what they expect."""
+    _way(experiment)
+    st.subheader(_(experiment.title), anchor=False)
+    busy = False
+    if experiment.name == paper_state.LAB:
+        busy = lab.show(store)
+        st.subheader(_("All seven together"), anchor=False)
+    st.markdown(f"#### {_(experiment.question)}", anchors=False)
+    if experiment.name != paper_state.LAB:  # there each bug says who had it
+        st.caption(_("Who says so: {source}.", source=_linked(experiment.section)))
+    experiment_run.about(store, experiment)
+    if paper_state.expected(experiment.name) is None:
+        verdicts.ask(experiment.predictions, "predict", partial(paper_state.expect, experiment.name))
+        return
+    there = found.find(store, experiment)
+    own = experiment_run.conclusion(store, experiment, there)
+    result = own or experiments.recorded(experiment.name)
+    if result is not None:
+        verdicts.prediction(experiment.predictions, paper_state.expected(experiment.name), result["outcome"])
+    elif not there.active and there.fact is None:
+        st.info(_("No result of this experiment ships with kdviz: run it here."))
+    experiment_run.control(store, experiment, there, busy)
+    if result is not None:
+        _result(experiment, result, own is not None)
+    if own is not None:
+        experiment_run.links(there)
+
+
+def _way(experiment: Experiment) -> None:
+    """Show the way back to all claims, and on to the next one."""
+    names = experiments.names()
+    at = names.index(experiment.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            _("All claims"), icon=":material/list:", key="paper_all", on_click=paper_state.open_experiment, args=(None,),
+            type="tertiary",
+        )  # fmt: skip
+        st.markdown(_("{number} of {count}", number=at + 1, count=len(names)), width="content")
+        if at + 1 < len(names):
+            st.button(
+                _("Next: {title}", title=_(experiments.find(names[at + 1]).title)), icon=":material/arrow_forward:",
+                key="paper_next", on_click=paper_state.open_experiment, args=(names[at + 1],), type="tertiary",
+            )  # fmt: skip
+
+
+def _linked(section: str) -> str:
+    """Return a citation with its arXiv number as a link."""
+    before, arxiv, after = section.partition("arXiv:")
+    number, comma, rest = after.partition(",")
+    return f"{before}[arXiv:{number}]({ARXIV}{number}){comma}{rest}" if arxiv else section
+
+
+def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> None:
+    """Show a result: the verdict, what it was made from, the figures beside those found elsewhere, why they may differ."""
+    made(result, own)
+    st.markdown("\n".join(f"- {verdicts.sentence(one['message'], one['fields'])}" for one in result["verdict"]))
+    theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
+    drawn = paper.figures(experiment, result, theme)
+    for number, drawing in enumerate(drawn.wide):
+        st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_wide_{number}")
+    if drawn.panels:
+        with st.container(horizontal=True):
+            for number, drawing in enumerate(drawn.panels):
+                st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_panel_{number}", width=PANEL)
+    if "curve" in result["measured"]:
+        bias_curve.show(result["measured"], f"{experiment.name} {result['made']}", theme)
+    rows = beside.table(experiment, result["measured"])
+    if rows:
+        found, here = _("found elsewhere"), _("here")
+        st.table(
+            [
+                {
+                    _("what"): _(row.what),
+                    found: row.papers or "–",
+                    here: row.ours if isinstance(row.ours, str) else _(row.ours.message, **row.ours.fields),
+                    _("where it says so"): row.where or "–",
+                }
+                for row in rows
+            ],
+            border="horizontal",
+        )
+        if result["kind"] == "quick":
+            st.caption(
+                _(
+                    "The quick form is smaller than what was done elsewhere: compare which does better, not how many errors it "
+                    "makes. Every setting stands above."
+                )
+            )
+    if "sources" in result["measured"]:
+        (part,) = result["parts"].values()
+        bias_curve.sources(RunSpec.from_dict(part["spec"]), result["measured"]["sources"])
+    reasons = [_(reason) for reason in experiment.reasons]
+    if reasons:
+        st.markdown(_("Why it may differ from what was found elsewhere:") + "\n" + "\n".join(f"- {each}" for each in reasons))
+    if experiment.chosen:
+        st.caption(_("How the settings were chosen: {chosen}", chosen=_(experiment.chosen)))
+
+
+def made(result: Mapping[str, Any], own: bool) -> None:
+    """Say what made a result: which kind of run, when and where, by what."""
+    how = result["made"]
+    fields = dict(
+        date=how["date"], processor=how["processor"] or how["machine"], cores=how["cores"], seconds=f"{how['seconds']:,.0f}",
+        kdviz=how["versions"]["kdviz"], torch=how["versions"]["torch"],
+        seeds=", ".join(f"{seeds}" for seeds in dict.fromkeys(how["seeds"].values())),
+        weights=", ".join(sha256[:12] for sha256 in dict.fromkeys(how["teacher_sha256"].values())),
+    )  # fmt: skip
+    if own:
+        st.caption(
+            _(
+                "Quick form, run on this machine on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of training, "
+                "kdviz {kdviz}, torch {torch}, teacher's weights {weights}.",
+                **fields,
+            )
+        )
+    elif result["kind"] == "quick":
+        st.caption(
+            _(
+                "Quick form, as it ships with kdviz, run on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of "
+                "training, kdviz {kdviz}, torch {torch}, teacher's weights {weights}.",
+                **fields,
+            )
+        )
+    else:
+        specs = [RunSpec.from_dict(part["spec"]) for part in result["parts"].values()]
+        st.caption(
+            _(
+                "Full form, as it ships with kdviz, run on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of "
+                "training, kdviz {kdviz}, torch {torch}, teacher's weights {weights}.",
+                **fields,
+            )
+        )
+        with st.expander(_("What the full form trained"), key="paper_full"):
+            for spec in specs:
+                st.caption(shown.summary(spec))
+                st.table(experiment_run.unusual(spec), border="horizontal")

@@ -1,0 +1,144 @@
+"""An experiment run on this machine: its quick form through the store and the queue, live; its full form as a command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from kdviz import data, engine, pace
+from kdviz.experiments import Experiment
+from kdviz.i18n import _
+from kdviz.spec import KNOBS, RunSpec, defaults
+from kdviz.store import Store, shown_error
+from kdviz.ui import found, shown, words
+from kdviz.ui.components import prepare, run_view
+from kdviz.ui.found import Found
+
+SAID = ("dataset", "teacher", "student", "temperature", "seeds", "epochs", "fraction")
+"""What the sentence about a run says already."""
+
+
+def expected(store: Store, experiment: Experiment, parts: Sequence[str]) -> str:
+    """Say how long parts of the quick form take: as measured here, else as the experiment says of two cores."""
+    specs = experiment.specs(full=False)
+    each = [pace.seconds(specs[name], store.fact) for name in parts]
+    known = [seconds for seconds in each if seconds is not None]
+    if len(known) == len(each):
+        return _("about {seconds} s on this machine", seconds=f"{max(1.0, sum(known)):.0f}")
+    return _("about {seconds} s on two cores", seconds=f"{experiment.seconds[0]:.0f}")
+
+
+def about(store: Store, experiment: Experiment) -> None:
+    """Say what is run: how many students, of what, for how long, and every setting that is not the usual one."""
+    specs = experiment.specs(full=False)
+    st.markdown(
+        _(
+            "The quick form trains {students} students, {duration}:",
+            students=sum(len(spec.students) for spec in specs.values()),
+            duration=expected(store, experiment, list(specs)),
+        )
+        + "\n"
+        + "\n".join(f"- {shown.summary(spec)}" for spec in specs.values())
+    )
+    with st.expander(_("Every setting, and the full form"), key="paper_settings"):
+        for spec in specs.values():
+            st.caption(shown.summary(spec))
+            st.table(unusual(spec), border="horizontal")
+        st.markdown(
+            _(
+                "The full form takes about {minutes} minutes on two cores. It runs by this command, which goes on where it was "
+                "when it is interrupted:",
+                minutes=f"{experiment.seconds[1] / 60:.0f}",
+            )
+        )
+        st.code(f".venv/bin/python -m kdviz experiment {experiment.name} --full", language="sh", wrap_lines=True)
+
+
+def unusual(spec: RunSpec) -> dict[str, str]:
+    """Return the settings of a run that its sentence does not say and that are not the dataset's usual ones, in words."""
+    usual = defaults(spec.dataset)
+    changed = {name: getattr(spec, name) for name in KNOBS if name not in SAID and getattr(spec, name) != usual[name]}
+    changed.setdefault("learning_rate", spec.learning_rate)
+    changed.setdefault("batch_size", spec.batch_size)
+    return {_(KNOBS[name].metadata["label"]): words.setting(name, value) for name, value in changed.items()}
+
+
+def control(store: Store, experiment: Experiment, there: Found, busy: bool) -> None:
+    """Show the button that starts it, or what trains: how far it is, its curves, and how to stop it and let it go on.
+
+    busy: whether another run is shown live on this page, where there is room for one.
+    """
+    missing = [name for name in {spec.dataset: None for spec in experiment.specs(full=False).values()}
+               if data.prepared_folder(name) is None]  # fmt: skip
+    if missing:
+        st.info(
+            _("{dataset} is not on this machine yet; with it, this experiment can be run here.", dataset=data.title(missing[0]))
+        )
+        prepare.button(missing[0])
+        return
+    unfinished = there.unfinished
+    if not unfinished:
+        _start(store, experiment, there)
+        return
+    name, run = unfinished[0]
+    parts = list(experiment.quick)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if len(parts) > 1:
+            st.markdown(
+                _("Run {number} of {count}: {run}", number=parts.index(name) + 1, count=len(parts), run=shown.summary(run.spec)),
+                width="content",
+            )
+        active = [one.id for _part, one in unfinished if not one.over]
+        if len(active) > 1:
+            st.button(_("Stop all"), icon=":material/stop:", key="paper_stop_all", on_click=_stop, args=(store, active))
+        if not active:
+            st.button(
+                _("Start over"), icon=":material/restart_alt:", key="paper_over", on_click=found.start,
+                args=(store, experiment, parts), type="tertiary",
+            )  # fmt: skip
+    if busy:
+        st.caption(_("Its curves follow when the run above is done."))
+    else:
+        run_view.live(store, run.id)
+
+
+def _stop(store: Store, runs: Sequence[str]) -> None:
+    for run_id in runs:
+        store.request_stop(run_id)
+
+
+def _start(store: Store, experiment: Experiment, there: Found) -> None:
+    parts = there.missing or list(experiment.quick)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            _("Run it here") if there.missing else _("Run it again"), icon=":material/play_arrow:", key="paper_run",
+            type="primary" if there.missing else "secondary", on_click=found.start, args=(store, experiment, parts),
+        )  # fmt: skip
+        st.caption(expected(store, experiment, parts), width="content")
+        if engine.state(store) != "ready":
+            st.caption(_("The engine is starting."), width="content")
+
+
+def conclusion(store: Store, experiment: Experiment, there: Found) -> dict[str, Any] | None:
+    """Return the result of this machine's own runs; while it is being computed, say so."""
+    if there.fact is None or there.result is not None or there.active:
+        return there.result
+    wrong = found.conclude(store, experiment, there)
+    if wrong is not None:
+        st.error(_("The result of the runs here could not be computed: {reason}", reason=shown_error(wrong)))
+    else:
+        st.info(_("All students are trained; the verdict is being computed."), icon=":material/hourglass_top:")
+        found.wait(store, there.fact)
+    return None
+
+
+def links(there: Found) -> None:
+    """Show the way to the curves of this machine's runs, on the page Distill."""
+    with st.container(horizontal=True):
+        for number, run in enumerate(there.done.values(), 1):
+            st.page_link(
+                "app_pages/distill.py", icon=":material/school:", query_params={"run": run.id},
+                label=_("Its curves") if len(there.done) == 1 else _("Curves of run {number}", number=number),
+            )  # fmt: skip
