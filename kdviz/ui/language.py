@@ -32,9 +32,20 @@ def settle() -> None:
     elif "language" not in state:
         state["language"] = i18n.best_match(st.context.locale)
     i18n.use(state["language"])
+    if state.get("language_spoken", state["language"]) != state["language"]:
+        _choose_again()
+    state["language_spoken"] = state["language"]
     # Streamlit empties the link when the reader goes to another page; a language that was asked for stays in it.
     if asked is None and "language_link" in state:
         st.query_params["lang"] = state["language_link"]
+
+
+def _choose_again() -> None:
+    """Choose in every widget what is chosen there: the browser has the choice in words, and those of the other language."""
+    state = st.session_state
+    for key in list(state):
+        if isinstance(value := state[key], (str, list, int)) and not isinstance(value, bool):  # bools: buttons cannot be set
+            state[key] = value
 
 
 def tell() -> None:

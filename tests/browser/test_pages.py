@@ -40,8 +40,12 @@ def test_language_is_kept_on_the_other_page_and_after_a_reload(server: Served, v
     assert "lang=zh_Hant" in page.url
     page.reload()
     expect(page.locator("h1")).to_have_text("蒸餾")
+    page.locator("summary").first.click()
+    conditions = page.locator(".st-key-spec_conditions")
+    expect(conditions).to_contain_text("硬標籤")
     page.get_by_role("radio", name="EN").click()
     expect(page.locator("h1")).to_have_text("Distill")
+    expect(conditions).to_contain_text("hard labels")  # the same choice, in the words of the language
     page.get_by_role("link", name="Soft targets").click()
     expect(page.locator("h1")).to_have_text("Soft targets")
 

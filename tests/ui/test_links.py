@@ -179,6 +179,7 @@ def test_a_teacher_that_was_trained_leads_to_distill_with_it_chosen(store: Store
 
 def test_language_and_what_is_hidden_stay_on_other_pages_and_the_settings_come_back() -> None:
     at = opened("soft_targets", {"T": "3", "hide": "gallery,runs", "lang": "zh-TW"})
+    i18n.use("zh_Hant")  # AppTest answers for the browser from here: choices in the words that were shown
     assert at.query_params["lang"] in ("zh_Hant", ["zh_Hant"])
     at.switch_page("app_pages/distill.py")
     at.query_params.clear()  # as Streamlit does in a browser
@@ -196,6 +197,7 @@ def test_language_and_what_is_hidden_stay_on_other_pages_and_the_settings_come_b
     seen(at.run())
     assert at.session_state["spec_seeds"] == 3
     assert at.query_params["seeds"] in ("3", ["3"])
+    i18n.use("en")
 
 
 # Hidden controls
