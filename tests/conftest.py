@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from kdviz import data, settings
+from kdviz import data, i18n, settings
 
 # The same examples for everybody: a red test is red on every machine.
 hypothesis.settings.register_profile("kdviz", deadline=None, database=None, derandomize=True)
@@ -37,6 +37,13 @@ def nothing_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: p
     for kind in ("CACHE", "CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
     return home
+
+
+@pytest.fixture(autouse=True)
+def english_again() -> Iterator[None]:
+    """Let every test begin in English: AppTest says a choice in the words of the test's own language, as a browser would."""
+    yield
+    i18n.use("en")
 
 
 @pytest.fixture(autouse=True)

@@ -40,6 +40,7 @@ def store() -> Store:
 
 
 def page(language: str = "en", **link: str) -> AppTest:
+    i18n.use(language)
     at = AppTest.from_file(str(MAIN), default_timeout=120)
     at.context = {"locale": {"en": "en-GB", "zh_Hant": "zh-TW"}[language]}
     at.run()
