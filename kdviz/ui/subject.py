@@ -9,7 +9,6 @@ import numpy as np
 import streamlit as st
 
 from kdviz import data, teachers
-from kdviz.data import street
 from kdviz.errors import InvalidValue, UnknownName, UserError, quoted
 from kdviz.figures import numbers
 from kdviz.i18n import N_
@@ -123,6 +122,8 @@ def _first(dataset: str, answers: Answers) -> int:
     That is, of the cars that the teacher is sure of and finds next like a truck, the one whose share of truck is the largest.
     """
     if dataset == "street":
+        from kdviz.data import street  # draws: all else does without
+
         sure = (answers.labels == street.CAR) & (answers.answers == street.CAR) & (softmax(answers.logits).max(axis=1) >= SURE)
         cars = (answers.labels == street.CAR) & (np.argsort(-answers.logits, axis=1)[:, 1] == street.TRUCK)
         chosen = np.flatnonzero(sure & cars) if (sure & cars).any() else np.flatnonzero(cars)
