@@ -40,6 +40,7 @@ def opened(page: str, link: dict[str, Any]) -> AppTest:
     at.context = {"locale": "en-GB"}
     if page != "soft_targets":
         at.switch_page(f"app_pages/{page}.py")
+    at.session_state["settings"] = True  # the form is made when its expander is open
     for name, value in link.items():
         at.query_params[name] = value
     return seen(at.run())

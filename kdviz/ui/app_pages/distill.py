@@ -104,10 +104,11 @@ elif not ready:
     prepare.button(asked.dataset)
 
 # By its key it stays open when what stands above it comes or goes; without one it closes at the first change (seen with 1.67).
-with st.expander(_("Settings"), icon=":material/tune:", key="settings"):
+# The form is made only while it is open: its nineteen widgets were a quarter of what a run of this page takes.
+with st.expander(_("Settings"), icon=":material/tune:", key="settings", on_change="rerun") as settings:
     if hiding.hidden("settings"):
         spec_form.table()
-    else:
+    elif settings.open:
         spec_form.form()
 
 if opened is not None:
