@@ -58,7 +58,7 @@ def seen(at: AppTest) -> AppTest:
 
 def said(at: AppTest) -> str:
     """Return the sentences of a page, but for its labels."""
-    groups: list[Any] = [at.title, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info]
+    groups: list[Any] = [at.title, at.header, at.markdown, at.caption, at.error, at.warning, at.info]
     return "\n".join(str(element.value) for group in groups for element in group)
 
 
@@ -180,6 +180,20 @@ def test_first_paint_shows_the_recorded_run(language: str, store: Store) -> None
     assert not at.button(key="start").disabled
     assert not at.error and not at.warning
     assert not store.runs()
+
+
+def test_a_record_of_other_settings_says_whose_it_is(store: Store) -> None:
+    at = page(seeds="3", student="linear")
+    (note,) = at.info
+    assert note.value.startswith(
+        f"There is no recorded run of these settings. The one below is of “{presets.PRESETS[FIRST].title}”: "
+    )
+    assert "digits (0.1 of the images), teacher cnn, student mlp-100, T = 8, 8 seeds, 400 epochs." in note.value
+    assert "Start trains the same" not in said(at)
+    choose(at, "all-images")  # settings that were recorded
+    assert not at.info and "Start trains the same students here." in said(at)
+    seen(at.number_input(key="spec_seeds").set_value(2).run())
+    assert "“All images”" in at.info[0].value
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

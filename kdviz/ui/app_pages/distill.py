@@ -114,8 +114,9 @@ with st.expander(_("Settings"), icon=":material/tune:", key="settings", on_chang
 if opened is not None:
     run_view.live(store, opened, run_list.overlaid())
 else:
-    run_view.recorded(shown.record(chosen.name))
+    others = isinstance(asked, RunSpec) and asked != chosen.spec
+    run_view.recorded(shown.record(chosen.name), _(chosen.title), others)
 
 if not hiding.hidden("runs"):
-    st.subheader(_("Earlier runs"), anchor=False)
+    st.header(_("Earlier runs"), anchor=False)
     run_list.show(store, opened, open_run, RunSpec)

@@ -32,7 +32,7 @@ def choose(of_the_reader: bool) -> None:
     """Show the choice of dataset and teacher, above the gallery of images; of_the_reader: the image is their own."""
     if not all(hiding.hidden(name) for name in ("dataset", "teacher", "gallery")):
         only = of_the_reader or hiding.hidden("gallery")
-        st.subheader(_("Choose dataset and teacher") if only else _("Choose an image"), anchor=False)
+        st.header(_("Choose dataset and teacher") if only else _("Choose an image"), anchor=False)
     with st.container(horizontal=True):
         known = data.names()
         few = len(known) <= MOST_DATASETS
