@@ -10,16 +10,26 @@ Throughout, arrays have the classes on their last axis; all entropies and diverg
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, NamedTuple
 
-from array_api_compat import array_namespace
+import array_api_compat
 
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
 
-Array = Any  # numpy.ndarray or torch.Tensor: whatever array_namespace knows
+Array = Any  # numpy.ndarray or torch.Tensor: whatever array_api_compat knows
 
 TEMPERATURE_RANGE = (0.05, 100.0)
+
+
+def array_namespace(*arrays: Array) -> Any:
+    """Return the module that computes with arrays of one kind. numpy's is its own, which has all that is used here: the wrapper
+    imports every part of numpy for it, f2py and testing too, which takes 0.2 s of a server's start."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and all(isinstance(each, (numpy.ndarray, numpy.generic)) for each in arrays):
+        return numpy
+    return array_api_compat.array_namespace(*arrays)
 
 
 def check_temperature(value: object) -> float:

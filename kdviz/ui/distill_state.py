@@ -71,6 +71,7 @@ def open_run(store: Store, run_id: str) -> None:
 
 def start(store: Store) -> None:
     """Put the run that the form says into the queue, and open it."""
+    link.restore(PAGE, KEYS)  # a callback: what a closed form says has been dropped since the page was made
     asked = spec_form.read()
     if not isinstance(asked, UserError):
         state[RUN] = store.add_run(asked)

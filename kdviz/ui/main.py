@@ -13,8 +13,9 @@ from kdviz.ui.components import share
 
 PAGES = Path(__file__).parent / "app_pages"
 
-# An emoji, which the browser draws itself: a Material icon here would be fetched from a server of Google (seen with 1.67).
-st.set_page_config(page_title="kdviz", page_icon="🌡️", layout="wide")
+# A drawing of our own: a Material icon here would be fetched from a server of Google (seen with 1.67), and an emoji looks as the
+# machine's fonts have it, if they do.
+st.set_page_config(page_title="kdviz", page_icon=Path(__file__).with_name("icon.svg"), layout="wide")
 language.settle()
 hiding.settle()
 

@@ -13,7 +13,6 @@ import streamlit as st
 
 from kdviz.figures import Kind
 from kdviz.i18n import _
-from kdviz.spec import RunSpec
 from kdviz.teachers import Card
 from kdviz.ui import server
 from kdviz.ui.components.dial import Panel, Students
@@ -46,6 +45,8 @@ def of(card: Card, number: int, images: int) -> Students:
 
 def _newest(card: Card) -> Run | None:
     """Return the newest finished run with one kind of student, judged on the test images."""
+    from kdviz.spec import RunSpec
+
     for run in server.store().runs():
         spec = run.spec
         plain = isinstance(spec, RunSpec) and not spec.swept and spec.evaluate_on == "test"
@@ -58,6 +59,8 @@ def _newest(card: Card) -> Run | None:
 def _logits(run_id: str, _run: Run) -> dict[Kind, np.ndarray]:
     """Return the logits of a run's students on all test images, by condition: (seeds, images, classes)."""
     by_condition: dict[Kind, list[np.ndarray]] = {"distilled": [], "hard_labels": []}
+    from kdviz.spec import RunSpec
+
     assert isinstance(_run.spec, RunSpec)
     for student, what in enumerate(_run.spec.students):
         outcome = server.store().outcome(run_id, student)

@@ -9,7 +9,6 @@ import numpy as np
 import streamlit as st
 
 from kdviz import data, teachers
-from kdviz.data import street
 from kdviz.errors import InvalidValue, UnknownName, UserError, quoted
 from kdviz.figures import numbers
 from kdviz.i18n import N_
@@ -18,7 +17,10 @@ from kdviz.ui import galleries, link, words
 from kdviz.ui.galleries import SURE, Answers
 
 PAGE = "soft_targets"
-DATASET, TEACHER, IMAGE, TEMPERATURE, LOG = (f"{PAGE}_{name}" for name in ("dataset", "teacher", "image", "T", "log"))
+DATASET, TEACHER, IMAGE, GALLERY, TEMPERATURE, LOG = (
+    f"{PAGE}_{name}" for name in ("dataset", "teacher", "image", "gallery_of", "T", "log")
+)
+THUMBNAILS = 20
 Values = dict[str, Any]
 ARTICLE_TEMPERATURE = 3.0
 """The temperature of the article's figure: a car's ground truth, softmax, and softmax at T = 3."""
@@ -75,6 +77,9 @@ def settle() -> Subject | None:
         return None
     if not isinstance(state[IMAGE], int) or not 0 <= state[IMAGE] < len(answers):
         state[IMAGE] = _first(state[DATASET], answers)
+    gallery = state[GALLERY]
+    if gallery not in galleries.KINDS and not (isinstance(gallery, int) and 0 <= gallery < answers.logits.shape[1]):
+        state[GALLERY] = _gallery_with(answers, state[IMAGE])
     return Subject(state[DATASET], answers, state[IMAGE])
 
 
@@ -86,6 +91,7 @@ def choose_image(number: int | None) -> None:
 def choose_dataset() -> None:
     """Look at another dataset: at its first image, and at the temperature that suits it."""
     choose_image(None)
+    st.session_state[GALLERY] = None
     if st.session_state[DATASET] == "street":
         st.session_state[TEMPERATURE] = ARTICLE_TEMPERATURE
 
@@ -107,6 +113,29 @@ def _read_image(text: str, values: Values) -> int | None:
     return int(text)
 
 
+def _gallery_with(answers: Answers, number: int) -> str | int:
+    """Return a gallery that an image is in: the telling ones, or else those of its class, which is given by its index."""
+    return "telling" if number in answers.telling[:THUMBNAILS] else int(answers.labels[number])
+
+
+def _read_gallery(text: str, values: Values) -> str | int | None:
+    answers = _answers(values)
+    if answers is None or text in galleries.KINDS:
+        return text if answers is not None else None
+    last = answers.logits.shape[1] - 1
+    if not (text.isascii() and text.isdecimal() and len(text) < 12 and int(text) <= last):
+        raise InvalidValue(
+            N_("gallery must be one of {known}, or the number of a class from 0 to {last}, got {value}"),
+            known=list(galleries.KINDS), last=last, value=quoted(text, 40),
+        )  # fmt: skip
+    return int(text)
+
+
+def _usual_gallery(values: Values) -> str | int | None:
+    answers = _answers(values)
+    return None if answers is None or values["image"] is None else _gallery_with(answers, values["image"])
+
+
 def _first_network(values: Values) -> str | None:
     known = networks(values["dataset"])
     return known[0] if known else None
@@ -123,6 +152,8 @@ def _first(dataset: str, answers: Answers) -> int:
     That is, of the cars that the teacher is sure of and finds next like a truck, the one whose share of truck is the largest.
     """
     if dataset == "street":
+        from kdviz.data import street  # draws: all else does without
+
         sure = (answers.labels == street.CAR) & (answers.answers == street.CAR) & (softmax(answers.logits).max(axis=1) >= SURE)
         cars = (answers.labels == street.CAR) & (np.argsort(-answers.logits, axis=1)[:, 1] == street.TRUCK)
         chosen = np.flatnonzero(sure & cars) if (sure & cars).any() else np.flatnonzero(cars)
@@ -151,6 +182,7 @@ TABLE = (
     link.Setting("dataset", DATASET, lambda text, values: data.source(text).name, lambda values: next(iter(data.SOURCES))),
     link.Setting("teacher", TEACHER, lambda text, values: teachers.find(values["dataset"], text).short, _first_network),
     link.Setting("image", IMAGE, _read_image, _telling_image),
+    link.Setting("gallery", GALLERY, _read_gallery, _usual_gallery),
     link.Setting("T", TEMPERATURE, lambda text, values: check_temperature(text), _telling_temperature, numbers.temperature),
     link.Setting("scale", LOG, _read_scale, lambda values: False, lambda log: "log" if log else None),
 )

@@ -118,7 +118,7 @@ def main() -> int:
         open_own(page)
         to_upload(page)
         pictures = {**{name: make for name, (_words, make) in REFUSED.items()}, **ODD}
-        answers = page.locator("[data-testid=stAlertContentError], h5")
+        answers = page.locator("[data-testid=stAlertContentError], .sentence")
         for number, (what, make) in enumerate(pictures.items()):
             content, held = make(), memory.now()
             if len(content) > 20_000_000:
@@ -143,7 +143,7 @@ def main() -> int:
         left = [str(file) for file in Path(top).rglob("*") if file.suffix in (".png", ".zip")]
         print("left behind:", left or "nothing")
         visit(page, f"{served.url}/?dataset=digits&lang=en")
-        until(lambda: page.locator("h5").count() > 0, "the page still answers")
+        until(lambda: page.locator(".sentence").count() > 0, "the page still answers")
         print("the page still answers")
     return 0
 

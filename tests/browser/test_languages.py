@@ -164,7 +164,7 @@ def test_an_own_picture_is_all_chinese(server: Served, visitor: Open) -> None:
     pad(page).wait_for()
     said = texts(page)
     draw(page, DIGITS[7])
-    page.locator("h5").wait_for()
+    page.locator(".sentence").wait_for()
     settled(page)
     said |= unfolded(page) | hints(page)
     to_upload(page)

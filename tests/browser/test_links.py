@@ -32,15 +32,15 @@ def query(link: str) -> dict[str, str]:
 def test_a_copied_link_shows_somebody_else_the_same(server: Served, visitor: Open) -> None:
     page = visitor(locale="zh-TW")
     visit(page, server.url)
-    page.locator("h5").wait_for()
+    page.locator(".sentence").wait_for()
     expect(page.locator("html")).to_have_attribute("lang", "zh-Hant")
     box = page.get_by_role("button", name="複製連結").bounding_box()
     assert box is not None and min(box["width"], box["height"]) >= 44
     link = copied(page, "複製連結", "已複製連結")  # the address itself is still bare
-    assert set(query(link)) == {"dataset", "teacher", "image", "T", "lang"}
+    assert set(query(link)) == {"dataset", "teacher", "image", "gallery", "T", "lang"}
     other = visitor(locale="en-GB")
     visit(other, link)
-    expect(other.locator("h5")).to_have_text(page.locator("h5").inner_text())
+    expect(other.locator(".sentence")).to_have_text(page.locator(".sentence").inner_text())
 
     other.get_by_role("radio", name="EN").click()
     expect(other.locator("h1")).to_have_text("Soft targets")
@@ -118,7 +118,7 @@ def test_a_link_for_a_class_hides_what_was_chosen(server: Served, visitor: Open)
 
     pupil = visitor()
     visit(pupil, link)
-    expect(pupil.locator("h5")).to_contain_text("At T = 3 ")
+    expect(pupil.locator(".sentence")).to_contain_text("At T = 3 ")
     assert pupil.get_by_role("slider").count() == 0
     assert pupil.get_by_role("radiogroup", name="Test images").count() == 0
     assert pupil.locator("[data-testid=stApp]").evaluate("app => getComputedStyle(app).backgroundColor") == "rgb(11, 14, 18)"

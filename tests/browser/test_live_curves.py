@@ -127,10 +127,39 @@ def test_zoom_and_hover_stay_while_points_arrive(server: Served, visitor: Open) 
     assert page.evaluate("window.scriptRuns") == 0  # all without a rerun
     page.locator(".js-plotly-plot .nsewdrag").dblclick()
     until(lambda: ranges(page)[0] == before[0], "a double click shows all again", 10)
+    zoom_by_keys(page, training, before)
     training.end()
-    page.locator("h4").wait_for()
+    page.locator(".st-key-verdict h2").wait_for()
     drawn(page, len(STEPS))
     assert page.locator(".kdviz-curves .replay").is_visible()
+
+
+def zoom_by_keys(page: Page, training: Training, whole: list[list[float]]) -> None:
+    """Zoom without a mouse: nearer, earlier, all again; it stays while a point arrives, and the focus stays where it is."""
+    (low, high), _height = whole
+    group = page.get_by_role("group", name="Zoom")
+    group.get_by_role("button", name="Zoom in").focus()
+    page.keyboard.press("Enter")
+    until(lambda: ranges(page)[0] == pytest.approx([low + (high - low) / 4, high - (high - low) / 4]), "it is nearer", 10)
+    training.go()
+    drawn(page, 15)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Earlier epochs"
+    page.keyboard.press("Enter")
+    until(lambda: ranges(page)[0] == pytest.approx([low, (low + high) / 2]), "it has gone back", 10)
+    expect(group.get_by_role("status")).to_have_text(f"epochs {low:.3g} to {(low + high) / 2:.3g}")
+    # The height is that of what is seen.
+    seen = [
+        y for one in traces(page) for x, y in zip(one["x"], one["y"], strict=True) if x <= (low + high) / 2
+    ]  # fmt: skip
+    bottom, top = ranges(page)[1]
+    assert bottom < min(seen) < max(seen) < top and top - bottom < 2 * (max(seen) - min(seen))
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    until(lambda: ranges(page)[0] == pytest.approx([low, high]), "all is shown again", 10)
+    expect(group.get_by_role("status")).to_have_text("")
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss", "agreement", "kl"])
@@ -177,12 +206,15 @@ def test_a_replay_goes_at_any_speed_and_to_any_moment(server: Served, visitor: O
     half = {series.label: len(curves.curve(series, done).mean) for series in curves.series(SPEC, "record")}
     assert all(0 < count < len(STEPS) for count in half.values())
     until(lambda: counts(page) == half, "half of the run is drawn", 10)
+    ends = page.locator(".kdviz-curves .ends")
+    expect(ends).to_have_text("What is said below is how the run ended, not where the replay is.")
     page.locator(".kdviz-curves .speed").select_option("16")
     began = time.monotonic()
     page.locator(".kdviz-curves .play").click()
     drawn(page, len(STEPS))
     assert time.monotonic() - began < seconds / 2  # at its own speed it would have taken that
     expect(page.locator(".kdviz-curves .clock")).to_have_text(f"{seconds:.1f} of {seconds:.1f} s")
+    expect(ends).to_have_text("")
 
 
 def test_a_sweep_fills_in_and_is_replayed(server: Served, visitor: Open) -> None:
@@ -200,7 +232,7 @@ def test_a_sweep_fills_in_and_is_replayed(server: Served, visitor: Open) -> None
     training.go(6)
     until(lambda: len(cells()) > 0, "the map fills in", 30)
     training.end()
-    page.locator("h4").wait_for()
+    page.locator(".st-key-verdict h2").wait_for()
     until(lambda: len(cells()) == 24, "the map is full", 30)
     whole = cells()
     bar = page.locator(".kdviz-curves .time")
@@ -252,7 +284,7 @@ def test_eight_tabs_at_once_all_hear_of_every_point(server: Served, visitor: Ope
         drawn(tab, 5)
     training.end()
     for tab in tabs:
-        tab.locator("h4").wait_for()
+        tab.locator(".st-key-verdict h2").wait_for()
         drawn(tab, len(STEPS))
 
 
@@ -273,7 +305,7 @@ def test_after_a_restart_of_the_server_curves_go_on_by_themselves(chromium: Brow
         expect(news).to_have_text("Connected again.")
         drawn(page, 6)
         training.end()
-        page.locator("h4").wait_for()
+        page.locator(".st-key-verdict h2").wait_for()
         drawn(page, len(STEPS))
     page.context.close()
 

@@ -15,10 +15,10 @@ def test_links_of_soft_targets(server: Served, visitor: Open) -> None:
         visit(page, f"{server.url}/?{link}")
         expect(alert).to_contain_text(named)
         expect(alert).to_have_count(1)
-        expect(page.locator("h5")).to_be_visible()
-    before = page.locator("h5").inner_text()
+        expect(page.locator(".sentence")).to_be_visible()
+    before = page.locator(".sentence").inner_text()
     page.get_by_role("slider").press("ArrowRight")
-    expect(page.locator("h5")).not_to_have_text(before)
+    expect(page.locator(".sentence")).not_to_have_text(before)
     expect(alert).to_have_count(0)
 
 

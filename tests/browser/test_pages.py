@@ -14,13 +14,13 @@ from tests.browser.driving import Served, counts, evaluations, settled, visit
 
 def sentence(page: Page) -> str:
     """Return what Soft targets says about the image."""
-    return page.locator("h5").inner_text()
+    return page.locator(".sentence").inner_text()
 
 
 def test_first_paint_shows_a_telling_answer(server: Served, visitor: Open) -> None:
     page = visitor()
     page.goto(server.url)
-    page.locator("h5").wait_for()
+    page.locator(".sentence").wait_for()
     panels = ("label", "at_one", "at_T")
     assert [page.locator(f".dial [data-panel={panel}] .bar").count() for panel in panels] == [10, 10, 10]
     expect(page.get_by_role("slider", name="Temperature T")).to_be_in_viewport()
@@ -81,7 +81,7 @@ def test_the_gallery_is_one_stop_of_the_tab_key_and_arrows_choose(server: Served
     for key in ("ArrowRight", "ArrowDown", "End"):
         before = sentence(page)
         page.keyboard.press(key)
-        expect(page.locator("h5")).not_to_have_text(before)
+        expect(page.locator(".sentence")).not_to_have_text(before)
         settled(page)
         # The focus stays on the choice, so that the next arrow goes on from there.
         assert page.evaluate(where) == chosen.get_attribute("aria-label")
@@ -91,7 +91,7 @@ def test_the_gallery_is_one_stop_of_the_tab_key_and_arrows_choose(server: Served
     assert number is not None
     expect(page).to_have_url(re.compile(rf"[?&]image={number[0]}(&|$)"))
     page.keyboard.press("Home")
-    expect(page.locator("h5")).to_be_visible()
+    expect(page.locator(".sentence")).to_be_visible()
     assert page.evaluate(where) == first
 
 
@@ -104,7 +104,7 @@ def test_temperature_turns_by_arrow_keys(server: Served, visitor: Open) -> None:
     for _press in range(5):  # quicker than the page is computed
         page.keyboard.press("ArrowRight")
     T = SCALE[SCALE.index(3.0) + 5]
-    expect(page.locator("h5")).to_contain_text(f"At T = {T:g}")
+    expect(page.locator(".sentence")).to_contain_text(f"At T = {T:g}")
     assert sentence(page) != before
     expect(page).to_have_url(re.compile(rf"[?&]T={T:g}(&|$)"))
 

@@ -47,9 +47,9 @@ def test_jpeg_files_are_answered_by_the_teacher_of_cifar10(server: Served, visit
     visit(page, f"{server.url}/?dataset=cifar10")
     page.locator(".st-key-prepare_cifar10_button button").click()
     page.get_by_text("errors on 10,000 test images").wait_for()
-    page.locator("h5").wait_for()
+    page.locator(".sentence").wait_for()
     open_own(page)
-    sentence, before, said = page.locator("h5"), "", []
+    sentence, before, said = page.locator(".sentence"), "", []
     names = data.source("cifar10").class_names
     files = [sorted((cifar10 / "test" / name).iterdir())[ASKED + 1] for name in names]  # none that the small copy has
     for file in files:

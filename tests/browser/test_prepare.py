@@ -31,7 +31,7 @@ def test_mnist_that_cannot_be_fetched_is_one_sentence_and_all_else_goes_on(serve
     hold({re.sub(r"'/[^']*'|[a-z0-9-]+-ubyte", "", text) for text in said | texts(page)})
 
     page.get_by_role("radio", name="digits").click()
-    page.locator("h5").wait_for()
+    page.locator(".sentence").wait_for()
     expect(alerts).to_have_count(0)
     visit(page, f"{server.url}/distill")
     expect(page.locator(".st-key-start button")).to_be_enabled()

@@ -42,7 +42,7 @@ def test_a_link_shows_the_finished_run(server: Served, visitor: Open, finished: 
     visit(page, f"{server.url}/distill?run={finished.run_id}")
     page.locator(".js-plotly-plot").first.wait_for()
     assert counts(page) == dict.fromkeys(("hard labels", "distilled, T = 4"), evaluations("all-images"))
-    assert page.locator("h4").inner_text() in finished.text
+    assert page.locator(".st-key-verdict h2").inner_text() in finished.text
     table = page.get_by_test_id("stDataFrame")
     for words in ("teacher (cnn)", "hard labels", "distilled, T = 4", "agreement with the teacher", "99.17%"):
         expect(table).to_contain_text(words)
@@ -111,7 +111,7 @@ def test_runs_are_renamed_laid_over_each_other_and_deleted(server: Served, visit
     page.locator(f".st-key-open_{other}").wait_for(state="detached")
     assert store.run(other) is None and not store.points(other)
     until(lambda: "run=" not in page.evaluate("location.search"), "the link names no run")
-    expect(page.locator("h4")).to_contain_text("95% interval")  # the recorded run again
+    expect(page.locator(".st-key-verdict h2")).to_contain_text("95% interval")  # the recorded run again
     assert store.run(finished.run_id) is not None
 
 

@@ -59,13 +59,13 @@ def test_a_sweep_is_started_and_its_map_fills(server: Served, visitor: Open) -> 
     run_id = run_in_link(page)
     expect(page.get_by_text("信賴區間在結束時才有")).to_be_visible()
     said = texts(page)
-    expect(page.locator("h4")).to_contain_text("4 種設定中，蒸餾在")
+    expect(page.locator(".st-key-verdict h2")).to_contain_text("4 種設定中，蒸餾在")
     run = server.store.run(run_id)
     assert run is not None and run.state == "done" and run.result is not None
     assert run.spec == RunSpec(student=("mlp-8", "mlp-16"), temperature=(2.0, 8.0), seeds=2, epochs=60)
     verdicts = [comparison["verdict"] for comparison in run.result["comparisons"]]
     counted = [len(verdicts), *map(verdicts.count, ("helps", "harms", "no visible difference"))]
-    assert [int(number) for number in re.findall(r"\d+", page.locator("h4").inner_text())] == counted
+    assert [int(number) for number in re.findall(r"\d+", page.locator(".st-key-verdict h2").inner_text())] == counted
     maps = page.evaluate("() => window.maps")  # the recorded sweep, of 24 cells, may stand there for a moment
     assert sum(0 < len(written) <= 4 for written in maps) >= 2, maps  # it was seen to change before the end
     expect(page.get_by_text("信賴區間在結束時才有")).to_have_count(0)

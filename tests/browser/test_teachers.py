@@ -96,13 +96,15 @@ def test_from_a_folder_of_photographs_to_a_student(server: Served, visitor: Open
     page.locator(".st-key-teachers_start button").click()
     run_id = run_in_link(page)
     until(lambda: counts(page).get("teacher in training", 0) >= 1, "the curve has begun")
-    page.locator("h4").wait_for()
+    page.locator(".st-key-verdict h2").wait_for()
     run = server.store.run(run_id)
     assert run is not None and run.state == "done" and run.result is not None
     assert run.spec == TeacherSpec("own-animals-and-ships", "cnn-8-16", 4)
     assert counts(page) == {"teacher in training": len(server.store.points(run_id))}
     errors = run.result["teacher"]["errors"]
-    expect(page.locator("h4")).to_contain_text(f"{1 - errors / 31:.2%} of the test images rightly: {errors} errors")
+    expect(page.locator(".st-key-verdict h2")).to_contain_text(
+        f"{1 - errors / 31:.2%} of the test images rightly: {errors} errors"
+    )
     expect(page.get_by_test_id("stDataFrame").first).to_contain_text("animals-and-ships")
     link = page.get_by_role("link", name="See its soft targets").get_attribute("href")
     assert link is not None and link.endswith("?dataset=own-animals-and-ships&teacher=cnn-8-16")
@@ -120,5 +122,5 @@ def test_from_a_folder_of_photographs_to_a_student(server: Served, visitor: Open
     assert (run.spec.dataset, run.spec.teacher, run.spec.student) == ("own-animals-and-ships", "cnn-8-16", ("cnn-16-32-32",))
     assert run.result is not None and run.result["teacher"]["errors"] == errors
     verdict = {name: run.result["comparisons"][0][name] for name in ("mean", "low", "high", "verdict", "seeds", "seeds_better")}
-    expect(page.locator("h4")).to_have_text(stats.sentence(stats.Difference(**verdict)))
+    expect(page.locator(".st-key-verdict h2")).to_have_text(stats.sentence(stats.Difference(**verdict)))
     assert not list((here / "uploads").iterdir()) and not list((here / "folders").iterdir())

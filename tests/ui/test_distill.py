@@ -45,6 +45,7 @@ def page(language: str = "en", **link: str) -> AppTest:
     at.context = {"locale": {"en": "en-GB", "zh_Hant": "zh-TW"}[language]}
     at.run()
     at.switch_page("app_pages/distill.py")
+    at.session_state["settings"] = True  # the form is made when its expander is open
     for name, value in link.items():
         at.query_params[name] = value
     return seen(at.run())
@@ -58,7 +59,7 @@ def seen(at: AppTest) -> AppTest:
 
 def said(at: AppTest) -> str:
     """Return the sentences of a page, but for its labels."""
-    groups: list[Any] = [at.title, at.subheader, at.markdown, at.caption, at.error, at.warning, at.info]
+    groups: list[Any] = [at.title, at.header, at.markdown, at.caption, at.error, at.warning, at.info]
     return "\n".join(str(element.value) for group in groups for element in group)
 
 
@@ -180,6 +181,20 @@ def test_first_paint_shows_the_recorded_run(language: str, store: Store) -> None
     assert not at.button(key="start").disabled
     assert not at.error and not at.warning
     assert not store.runs()
+
+
+def test_a_record_of_other_settings_says_whose_it_is(store: Store) -> None:
+    at = page(seeds="3", student="linear")
+    (note,) = at.info
+    assert note.value.startswith(
+        f"There is no recorded run of these settings. The one below is of “{presets.PRESETS[FIRST].title}”: "
+    )
+    assert "digits (0.1 of the images), teacher cnn, student mlp-100, T = 8, 8 seeds, 400 epochs." in note.value
+    assert "Start trains the same" not in said(at)
+    choose(at, "all-images")  # settings that were recorded
+    assert not at.info and "Start trains the same students here." in said(at)
+    seen(at.number_input(key="spec_seeds").set_value(2).run())
+    assert "“All images”" in at.info[0].value
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -396,6 +411,28 @@ def test_many_runs_fold(store: Store) -> None:
         store.request_stop(store.add_run(RunSpec()))
     at = page()
     assert [expander.label for expander in at.expander] == ["Settings", "Older runs (2)"]
+    listed = [button for button in at.button if str(button.key).startswith("open_")]
+    assert len(listed) == 8  # what is folded is not made
+    at.session_state["older_runs"] = True
+    seen(at.run())
+    assert len([button for button in at.button if str(button.key).startswith("open_")]) == 10
+
+
+def test_a_form_that_is_closed_is_not_made_and_keeps_its_settings(store: Store) -> None:
+    at = page()
+    assert at.number_input(key="spec_seeds").value != 3
+    seen(at.number_input(key="spec_seeds").set_value(3).run())
+    seen(at.text_input(key="spec_temperature").input("2").run())
+    at.session_state["settings"] = False
+    for _run in range(3):
+        seen(at.run())
+        assert not at.number_input and at.query_params["seeds"] in ("3", ["3"])
+    seen(at.button(key="start").click().run())
+    (run,) = store.runs()
+    assert isinstance(run.spec, RunSpec) and (run.spec.seeds, run.spec.temperature) == (3, (2.0,))
+    at.session_state["settings"] = True
+    seen(at.run())
+    assert (at.number_input(key="spec_seeds").value, at.text_input(key="spec_temperature").value) == (3, "2")
 
 
 def test_data_that_is_not_there_is_one_sentence_and_a_way_on(store: Store) -> None:

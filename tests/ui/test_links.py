@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdviz import i18n, presets, settings
+from kdviz import data, i18n, presets, settings
 from kdviz.spec import KNOBS, RunSpec, TeacherSpec
 from kdviz.store import Store, open_store
 from kdviz.ui.components import spec_form
@@ -40,6 +40,7 @@ def opened(page: str, link: dict[str, Any]) -> AppTest:
     at.context = {"locale": "en-GB"}
     if page != "soft_targets":
         at.switch_page(f"app_pages/{page}.py")
+    at.session_state["settings"] = True  # the form is made when its expander is open
     for name, value in link.items():
         at.query_params[name] = value
     return seen(at.run())
@@ -57,9 +58,10 @@ def link_of(at: AppTest) -> dict[str, str]:
 
 
 WRONG: list[tuple[str, dict[str, Any], int]] = [
-    *(("soft_targets", {name: NONSENSE}, 1) for name in ("dataset", "teacher", "image", "T", "scale", "lang", "hide")),
+    *(("soft_targets", {name: NONSENSE}, 1) for name in ("dataset", "teacher", "image", "gallery", "T", "scale", "lang", "hide")),
     *(("soft_targets", {"T": T}, 1) for T in ("1e9", "nan", "inf", "-inf", "0", "1e-9", "--3", "３,")),
     *(("soft_targets", {"image": image}, 1) for image in ("-1", "1e99", "999999999999", "0x10")),
+    *(("soft_targets", {"gallery": gallery}, 1) for gallery in ("10", "-1", "class")),
     ("soft_targets", {"T": ["1e9", "hot"]}, 1),
     ("soft_targets", {"dataset": "../../etc", "T": "nan", "image": "-1"}, 3),
     ("soft_targets", {"unheard": NONSENSE, "seeds": "1e12"}, 0),
@@ -91,6 +93,34 @@ def test_a_wrong_link_is_one_sentence_each_and_a_page_that_works(page: str, link
         assert not at.button(key=START[page]).disabled
     assert at.title[0].value
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("gallery", ["telling", "certain", "wrong", "3"])
+def test_the_gallery_that_is_open_is_in_the_link(gallery: str) -> None:
+    at = opened("soft_targets", {"image": "12"})
+    pills = at.pills(key="soft_targets_kind")
+    first = pills.value
+    seen(pills.set_value(int(gallery) if gallery.isdecimal() else gallery).run())
+    assert at.query_params["gallery"] in (gallery, [gallery])
+    shown = [item["id"] for item in components(at)["gallery"]["items"]]
+    other = opened("soft_targets", link_of(at))
+    assert not other.warning
+    assert str(other.pills(key="soft_targets_kind").value) == gallery != str(first)
+    assert [item["id"] for item in components(other)["gallery"]["items"]] == shown
+
+
+def test_of_many_classes_the_one_that_is_open_is_in_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kdviz.ui.components.test_images.MOST_PILLS", 5)
+    at = opened("soft_targets", {"gallery": "7"})
+    assert (at.pills(key="soft_targets_kind").value, at.selectbox(key="soft_targets_class").value) == ("class", 7)
+    seen(at.selectbox(key="soft_targets_class").select(3).run())
+    assert at.query_params["gallery"] in ("3", ["3"])
+    assert {item["caption"][0] for item in components(at)["gallery"]["items"]} == {"3"}
+    seen(at.pills(key="soft_targets_kind").set_value("certain").run())
+    assert at.query_params["gallery"] in ("certain", ["certain"])
+    seen(at.pills(key="soft_targets_kind").set_value("class").run())
+    labels = data.load("digits").split("test").labels
+    assert at.session_state["soft_targets_class"] == int(labels[at.session_state["soft_targets_image"]])
 
 
 def test_a_wrong_value_spoils_no_other(store: Store) -> None:
@@ -145,7 +175,7 @@ def test_a_link_of_the_first_view_says_it_whole_although_the_address_is_bare() -
     at = opened("soft_targets", {})
     assert not at.query_params
     link = link_of(at)
-    assert set(link) == {"dataset", "teacher", "image", "T", "lang"}
+    assert set(link) == {"dataset", "teacher", "image", "gallery", "T", "lang"}
     again = opened("soft_targets", link)
     assert link_of(again) == link
 

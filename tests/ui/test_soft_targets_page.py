@@ -64,7 +64,7 @@ def charts(at: AppTest) -> dict[str, Any]:
 
 def said(at: AppTest) -> str:
     """Return the sentences of a page, but for its labels."""
-    groups: list[Any] = [at.subheader, at.markdown, at.caption, at.error, at.warning, at.info]
+    groups: list[Any] = [at.header, at.markdown, at.caption, at.error, at.warning, at.info]
     return "\n".join(str(element.value) for group in groups for element in group)
 
 
@@ -232,7 +232,7 @@ def test_one_network_on_photographs_has_no_section_that_is_not_about_it() -> Non
 
 def test_most_confused_pair_is_named_and_shown() -> None:
     at = page()
-    at.session_state["soft_targets_kind"] = "confused"
+    at.session_state["soft_targets_gallery_of"] = "confused"
     at.run()
     assert not at.exception
     captions = {item["caption"] for item in thumbnails(at)}
@@ -245,7 +245,7 @@ def test_most_confused_pair_is_named_and_shown() -> None:
 def test_every_gallery_opens() -> None:
     at = page()
     for kind in (*galleries.KINDS, *range(10)):
-        at.session_state["soft_targets_kind"] = kind
+        at.session_state["soft_targets_gallery_of"] = kind
         at.run()
         assert not at.exception, kind
 

@@ -104,17 +104,19 @@ elif not ready:
     prepare.button(asked.dataset)
 
 # By its key it stays open when what stands above it comes or goes; without one it closes at the first change (seen with 1.67).
-with st.expander(_("Settings"), icon=":material/tune:", key="settings"):
+# The form is made only while it is open: its nineteen widgets were a quarter of what a run of this page takes.
+with st.expander(_("Settings"), icon=":material/tune:", key="settings", on_change="rerun") as settings:
     if hiding.hidden("settings"):
         spec_form.table()
-    else:
+    elif settings.open:
         spec_form.form()
 
 if opened is not None:
     run_view.live(store, opened, run_list.overlaid())
 else:
-    run_view.recorded(shown.record(chosen.name))
+    others = isinstance(asked, RunSpec) and asked != chosen.spec
+    run_view.recorded(shown.record(chosen.name), _(chosen.title), others)
 
 if not hiding.hidden("runs"):
-    st.subheader(_("Earlier runs"), anchor=False)
+    st.header(_("Earlier runs"), anchor=False)
     run_list.show(store, opened, open_run, RunSpec)

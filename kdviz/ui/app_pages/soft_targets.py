@@ -1,4 +1,7 @@
-"""Soft targets: one image, the teacher's shares of every class at T = 1 and at a T of the reader's choice, and why."""
+"""Soft targets: one image, the teacher's shares of every class at T = 1 and at a T of the reader's choice, and why.
+
+The dial is sent to the browser first, which has most to do for it. What only some readers see is imported for them alone.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ import streamlit as st
 from kdviz import data, teachers
 from kdviz.figures import numbers
 from kdviz.i18n import _
-from kdviz.ui import asking, hiding, link, students, subject
-from kdviz.ui.components import dial, ensemble_view, own_picture, pictures, prepare, street_view, test_images
+from kdviz.ui import hiding, link, students, subject
+from kdviz.ui.components import dial, pictures, test_images
 from kdviz.ui.words import WORDS, explain
 
 MOST_BARS, MOST_DATASETS = 12, 8
@@ -21,21 +24,28 @@ state = st.session_state
 
 looked_at = subject.settle()
 hero = st.container()
+choice = st.container()
+cards = {card.short: card for card in teachers.of(state[subject.DATASET])}
 
-of_the_reader = state.get(test_images.SOURCE) == "own"
-if not all(hiding.hidden(name) for name in ("dataset", "teacher", "gallery")):
-    only = of_the_reader or hiding.hidden("gallery")
-    st.subheader(_("Choose dataset and teacher") if only else _("Choose an image"), anchor=False)
-with st.container(horizontal=True):
-    known = data.names()
-    control: Any = partial(st.segmented_control, wrap=True) if len(known) <= MOST_DATASETS else partial(st.selectbox, width=260)
-    if not hiding.instead("dataset", _("Dataset"), data.title(state[subject.DATASET])):
-        control(_("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title)
-    cards = {card.short: card for card in teachers.of(state[subject.DATASET])}
-    if cards:
+
+def choose(of_the_reader: bool) -> None:
+    """Show the choice of dataset and teacher, above the gallery of images; of_the_reader: the image is their own."""
+    if not all(hiding.hidden(name) for name in ("dataset", "teacher", "gallery")):
+        only = of_the_reader or hiding.hidden("gallery")
+        st.header(_("Choose dataset and teacher") if only else _("Choose an image"), anchor=False)
+    with st.container(horizontal=True):
+        known = data.names()
+        few = len(known) <= MOST_DATASETS
+        control: Any = partial(st.segmented_control, wrap=True) if few else partial(st.selectbox, width=260)
+        if not hiding.instead("dataset", _("Dataset"), data.title(state[subject.DATASET])):
+            control(
+                _("Dataset"), known, key=subject.DATASET, required=True, on_change=subject.choose_dataset, format_func=data.title
+            )
+        if not cards:
+            return
         if not hiding.instead("teacher", _("Teacher"), state[subject.TEACHER]):
             st.selectbox(_("Teacher"), list(cards), key=subject.TEACHER, width=220)
-        card = cards[state[subject.TEACHER] or next(iter(cards))]
+        card = cards[state[subject.TEACHER]]
         with st.container(width="content"):
             if not hiding.hidden("teacher"):
                 st.space("small")  # in line with the controls, below their labels
@@ -45,6 +55,7 @@ with st.container(horizontal=True):
                     accuracy=numbers.percent(card.accuracy), errors=f"{card.errors:,}", images=f"{card.test_images:,}",
                 )
             )  # fmt: skip
+
 
 if looked_at is None:
     name = data.source(state[subject.DATASET])
@@ -62,17 +73,29 @@ if looked_at is None:
                 if here
                 else _("{dataset} is not on this machine yet.", dataset=name.name)
             )
+            from kdviz.ui.components import prepare
+
             prepare.button(name.name)
+    with choice:
+        choose(state.get(test_images.SOURCE) == "own")
     link.write(subject.PAGE, subject.TABLE)
     st.stop()
 
 with hero:
     left, right = st.columns([1.2, 4], gap="medium")
+card = cards[state[subject.TEACHER]]
+own, answer, truth = None, None, None
 with left:
     source = test_images.source()
-    own = own_picture.choose(data.source(state[subject.DATASET])) if source == "own" else None
-with right:
-    answer = None if own is None else asking.see(card, own.seen[None])
+    if source == "own":
+        from kdviz.ui.components import own_picture
+
+        own = own_picture.choose(data.source(state[subject.DATASET]))
+if own is not None:
+    from kdviz.ui import asking
+
+    with right:
+        answer = asking.see(card, own.seen[None])
 T: float = state[subject.TEMPERATURE]
 names, logits, label, members = looked_at.class_names, looked_at.logits, looked_at.label, looked_at.members
 if answer is not None:
@@ -81,16 +104,19 @@ if answer is not None:
 shown = np.arange(len(names))
 if len(names) > MOST_BARS:
     shown = np.union1d(np.argsort(-logits, kind="stable")[: MOST_BARS - 1], [label])
+if looked_at.answers.shapes is not None:
+    from kdviz.ui.components import street_view
+
+    truth = street_view.truth_of(looked_at.answers, looked_at.number) if source == "test" else None
 with right:
     if source == "test" or answer is not None:
         hiding.instead("T", _("Temperature T"), numbers.temperature(T))
-        known_truth = source == "test" and looked_at.answers.shapes is not None
         dial.dial(
             "soft_targets_dial",
             T,
             dial.Image(
                 f"{card.sha256} {looked_at.number if source == 'test' else source}", logits, names, label, source == "test",
-                shown.tolist(), street_view.truth_of(looked_at.answers, looked_at.number) if known_truth else None,
+                shown.tolist(), truth,
             ),
             students.of(card, looked_at.number, len(looked_at.answers)) if source == "test" else None,
             log=state[subject.LOG],
@@ -126,6 +152,8 @@ with left, st.container(horizontal=True):
             right_answer = _("teacher **{answer}**", answer=said)
             st.markdown(right_answer if int(logits.argmax()) == label else _("teacher **{answer}**, wrong", answer=said))
 
+with choice:
+    choose(source == "own")
 if source == "test":
     test_images.show(looked_at)
 if looked_at.answers.shapes is not None:
@@ -133,6 +161,8 @@ if looked_at.answers.shapes is not None:
     street_view.distance(card, looked_at.answers, T)
 
 if (source == "test" or answer is not None) and members is not None and len(members) > 1:
+    from kdviz.ui.components import ensemble_view
+
     ensemble_view.show(members, shown, T, names)
 
 with st.expander(_("The words on this page")):

@@ -75,7 +75,7 @@ st.dataframe(
     alt=_("The trained teachers, with their accuracy and size"),
 )  # fmt: skip
 
-st.subheader(_("Train a teacher"), anchor=False)
+st.header(_("Train a teacher"), anchor=False)
 own_folder.show(store, choose)
 teacher_form.form()
 asked = teacher_form.read()
@@ -112,5 +112,5 @@ if run is not None:
                 "app_pages/distill.py", label=_("Distill a student from it"), icon=":material/school:", query_params=trained
             )
 
-st.subheader(_("Earlier runs"), anchor=False)
+st.header(_("Earlier runs"), anchor=False)
 run_list.show(store, opened, open_run, TeacherSpec)

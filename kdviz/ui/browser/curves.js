@@ -2,6 +2,7 @@
 // Python (kdviz/figures/curves.py) says how everything looks and in which words; figure.js gathers the points into it.
 
 import { figure, filled, sample } from "./figure.js"
+import { fit, nearer, pan } from "./zoom.js"
 
 const chosen = { metric: "accuracy", scale: "linear", speed: 1, hidden: new Set() }  // stays while the reader is on the pages
 const lives = new WeakMap()
@@ -199,7 +200,7 @@ class Live {
     this.total = Math.max(0, ...points.map(row => row[this.at.seconds]))
     const replay = this.part("replay")
     replay.hidden = live || !this.total
-    if (replay.hidden) return
+    if (replay.hidden) return (this.part("ends").textContent = "")
     const time = this.part("time")
     const speed = this.part("speed")
     time.setAttribute("aria-label", words.time)
@@ -221,6 +222,7 @@ class Live {
     const { words } = this.data
     const now = Math.min(this.until, this.total)
     this.part("play").textContent = this.playing ? "\u275A\u275A " + words.pause : "\u25B6\uFE0E " + words.replay
+    this.part("ends").textContent = this.data.verdict && this.until < this.total ? words.ends : ""
     this.part("time").value = (1000 * now) / this.total
     this.part("clock").textContent = filled(words.clock, { now: now.toFixed(1), all: this.total.toFixed(1) })
     this.part("time").setAttribute("aria-valuetext", this.part("clock").textContent)
@@ -317,6 +319,47 @@ class Live {
     if (held) [...buttons.children].find(button => button.dataset.series === held)?.focus()
   }
 
+  // The zoom, for who has no mouse: the buttons move along the epochs, and the height fits what is seen then
+
+  offerZoom() {
+    const { words, frame } = this.data
+    const root = this.part("zoom")
+    root.hidden = false
+    root.setAttribute("aria-label", words.zoom)
+    if (!root.firstChild) {
+      for (const [name, sign] of Object.entries({ nearer: "+", farther: "−", earlier: "←", later: "→", whole: "" })) {
+        const button = Object.assign(document.createElement("button"), { type: "button", className: name, textContent: sign })
+        button.onclick = () => this.turnTo(name)
+        root.append(button)
+      }
+      root.append(Object.assign(document.createElement("span"), { role: "status" }))
+    }
+    for (const button of root.querySelectorAll("button")) {
+      const text = words[button.className]
+      if (button.className === "whole") button.textContent = text
+      else button.title = text
+      button.setAttribute("aria-label", text)
+    }
+    const all = frame.layout.xaxis.range
+    const seen = this.zoom?.x ?? all
+    const [first, last] = seen.map(value => String(Number(value.toPrecision(3))))
+    root.lastChild.textContent = this.zoom?.x ? filled(words.epochs, { first, last }) : ""
+    // Not disabled, which would throw the focus away.
+    const idle = { farther: !this.zoom, earlier: seen[0] <= all[0], later: seen[1] >= all[1], whole: !this.zoom }
+    for (const button of root.querySelectorAll("button")) button.setAttribute("aria-disabled", String(Boolean(idle[button.className])))
+  }
+
+  turnTo(name) {
+    const all = this.data.frame.layout.xaxis.range
+    const seen = this.zoom?.x ?? all
+    const x = {
+      nearer: () => nearer(seen, 0.5, all), farther: () => nearer(seen, 2, all), earlier: () => pan(seen, -0.5, all),
+      later: () => pan(seen, 0.5, all), whole: () => null,
+    }[name]()
+    this.zoom = x && { x, y: fit(this.part("plot").data ?? [], x, this.part("plot").layout?.yaxis?.type === "log") }
+    this.draw()
+  }
+
   // The figure
 
   draw() {
@@ -336,6 +379,7 @@ class Live {
     plotly.react(plot, traces, layout, { displayModeBar: false, doubleClick: false })
     this.painting = false
     plot.setAttribute("aria-label", words)
+    this.offerZoom()
     if (this.hovered !== null && plot.querySelector(".plotly")) plotly.Fx.hover(plot, { xval: this.hovered }, "xy")
     if (this.drawn) return
     this.drawn = true
@@ -345,6 +389,7 @@ class Live {
       const is = pair => pair.every(Number.isFinite)
       if (this.painting || !(is(x) || is(y))) return
       this.zoom = { ...this.zoom, ...(is(x) && { x: [...x] }), ...(is(y) && { y: [...y] }) }
+      this.offerZoom()
     })
     plot.on("plotly_doubleclick", () => {
       this.zoom = null

@@ -29,7 +29,7 @@ class Dial {
     this.control = new Control(T => this.turn(T), () => this.report())
     this.panels = new Panels(create("div", { class: "panels" }))
     this.note = create("p", { class: "note" })
-    this.sentence = create("h5", { class: "sentence" })
+    this.sentence = create("p", { class: "sentence" })
     this.facts = create("dl", { class: "facts" })
     this.formula = create("div", { class: "formula" })
     this.options = create("div", { class: "options" })

@@ -20,7 +20,7 @@ _mount = served.component("ensemble", "ensemble.js", '<div class="part ensemble"
 
 def show(members: np.ndarray, shown: np.ndarray, T: float, names: Sequence[str]) -> None:
     """Show an ensemble: members (members, classes), the logits of its networks for the image; shown: the classes with bars."""
-    st.subheader(_("Five heads, one answer") if len(members) == 5 else _("Several heads, one answer"), anchor=False)
+    st.header(_("Five heads, one answer") if len(members) == 5 else _("Several heads, one answer"), anchor=False)
     st.markdown(
         _(
             "This teacher is {members} networks that differ in their initial weights and their batches. They can be joined "

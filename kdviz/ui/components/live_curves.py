@@ -28,6 +28,7 @@ _HTML = """
   <div class="choices"></div>
   <div class="series"></div>
   <p class="note"></p>
+  <div class="zoom" role="group" hidden></div>
   <div class="plot" role="img"></div>
   <div class="replay" hidden>
     <button type="button" class="play"></button>
@@ -35,6 +36,7 @@ _HTML = """
     <span class="clock"></span>
     <label><span class="word"></span> <select class="speed"></select></label>
   </div>
+  <p class="ends" role="status"></p>
 </div>
 """
 
@@ -54,7 +56,7 @@ _CSS = """
 .kdviz-curves legend { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .kdviz-curves fieldset label { position: relative; display: flex; }
 .kdviz-curves fieldset input { position: absolute; opacity: 0; }
-.kdviz-curves fieldset span, .kdviz-curves .series button, .kdviz-curves .play, .kdviz-curves select {
+.kdviz-curves fieldset span, .kdviz-curves .series button, .kdviz-curves .zoom button, .kdviz-curves .play, .kdviz-curves select {
   box-sizing: border-box; min-height: 36px; padding: 5px 12px; color: inherit; background: transparent; font: inherit;
   border: 1px solid color-mix(in srgb, currentColor 45%, transparent); border-radius: var(--st-button-radius); cursor: pointer;
 }
@@ -67,6 +69,11 @@ _CSS = """
 .kdviz-curves .series button { display: flex; align-items: center; gap: 8px; border-color: transparent; padding: 3px 8px; }
 .kdviz-curves .series button:hover { background: var(--st-secondary-background-color); }
 .kdviz-curves .series button[aria-pressed="false"] { opacity: 0.5; text-decoration: line-through; }
+.kdviz-curves .zoom { display: flex; flex-wrap: wrap; align-items: center; gap: 4px 8px; }
+.kdviz-curves .zoom button { min-width: 40px; }
+.kdviz-curves .zoom button[aria-disabled="true"] { opacity: 0.55; cursor: default; }
+.kdviz-curves .ends { margin: 8px 0 0; }
+.kdviz-curves .ends:empty { display: none; }
 .kdviz-curves .note { margin: 0 0 4px; }
 .kdviz-curves .note:empty { display: none; }
 .kdviz-curves .plot { min-height: 400px; }
@@ -121,6 +128,13 @@ def show(store: Store | None, view: shown.Shown, others: Sequence[shown.Shown], 
             "linear": _("linear"),
             "log": _("log"),
             "errors": _("errors"),
+            "zoom": _("Zoom"),
+            "nearer": _("Zoom in"),
+            "farther": _("Zoom out"),
+            "earlier": _("Earlier epochs"),
+            "later": _("Later epochs"),
+            "whole": _("Show all"),
+            "epochs": _("epochs {first} to {last}", first="{first}", last="{last}"),
         },
     }
     _mount(key="live_curves", data=data, on_moved_change=lambda: None)
@@ -165,6 +179,7 @@ def _data(store: Store | None, views: Sequence[shown.Shown]) -> dict[str, Any]:
         "stream": stream.address(),
         "every": RERUN_SECONDS,
         "speeds": SPEEDS,
+        "verdict": views[0].result is not None,
         "loading": _("loading the images") if teaching else _("loading the images and the teacher's answers"),
     }
 
@@ -185,6 +200,7 @@ def _words() -> dict[str, str]:
         "back": _("Connected again."),
         "missing": _("This run has been deleted."),
         "replay": _("Replay"),
+        "ends": _("What is said below is how the run ended, not where the replay is."),
         "pause": _("Pause"),
         "time": _("time of the replay"),
         "clock": _("{now} of {all} s", now="{now}", all="{all}"),

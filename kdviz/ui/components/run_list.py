@@ -38,8 +38,10 @@ def show(store: Store, opened: str | None, open_run: Callable[[str], None], kind
     for run in runs[:FIRST]:
         _entry(store, run, opened, open_run)
     if len(runs) > FIRST:
-        with st.expander(_("Older runs ({count})", count=len(runs) - FIRST)):
-            for run in runs[FIRST:]:
+        # Made only while it is open: there may be a hundred, and each has six elements.
+        older = st.expander(_("Older runs ({count})", count=len(runs) - FIRST), key="older_runs", on_change="rerun")
+        with older:
+            for run in runs[FIRST:] if older.open else []:
                 _entry(store, run, opened, open_run)
 
 

@@ -20,6 +20,7 @@ from kdviz.ui import language, shown
 from kdviz.ui.components import live_curves, sweep_view
 
 ACTIVE = {"queued", "running"}
+VERDICT = sweep_view.VERDICT
 
 
 def live(store: Store, run_id: str, overlaid: Sequence[str] = ()) -> None:
@@ -35,18 +36,27 @@ def live(store: Store, run_id: str, overlaid: Sequence[str] = ()) -> None:
         result(view)
 
 
-def recorded(view: shown.Shown) -> None:
-    """Show a recorded run."""
+def recorded(view: shown.Shown, title: str = "", of_others: bool = False) -> None:
+    """Show a recorded run: title, of the preset that it is of; of_others: the settings that the reader has are others."""
     made = view.made or {}
-    st.caption(
-        _(
-            "Recorded run, made by kdviz {version} on {date} ({machine}, {cores} cores). Start trains the same students here.",
-            version=made["versions"]["kdviz"],
-            date=made["date"],
-            machine=made["machine"],
-            cores=made["cores"],
+    fields = dict(version=made["versions"]["kdviz"], date=made["date"], machine=made["machine"], cores=made["cores"])
+    if of_others:
+        st.info(
+            _(
+                "There is no recorded run of these settings. The one below is of “{preset}”: {summary}. Start trains what the "
+                "settings say.",
+                preset=title, summary=shown.summary(view.spec),
+            )
+        )  # fmt: skip
+        st.caption(_("Recorded run, made by kdviz {version} on {date} ({machine}, {cores} cores).", **fields))
+    else:
+        st.caption(
+            _(
+                "Recorded run, made by kdviz {version} on {date} ({machine}, {cores} cores). Start trains the same students "
+                "here.",
+                **fields,
+            )
         )
-    )
     _curves(None, view)
     result(view)
 
@@ -182,7 +192,8 @@ def result(view: shown.Shown) -> None:
         words = stats.sentence(stats.Difference(**known))
         if len(comparisons) > 1:
             words = _("T = {T}: {verdict}", T=f"{comparison['temperature']:g}", verdict=words)
-        st.markdown(f"#### {words}" if len(comparisons) == 1 else f"**{words}**", anchors=False)
+        with st.container(key=VERDICT if len(comparisons) == 1 else None):
+            st.markdown(f"## {words}" if len(comparisons) == 1 else f"**{words}**", anchors=False)
     st.dataframe(_rows(view), hide_index=True, width="stretch")
     _caption(view)
 
@@ -200,7 +211,8 @@ def _taught(view: shown.Shown) -> None:
             each=", ".join(f"{errors:,}" for errors in each), **fields,
         )
     )  # fmt: skip
-    st.markdown(f"#### {words}", anchors=False)
+    with st.container(key=VERDICT):
+        st.markdown(f"## {words}", anchors=False)
 
 
 def _caption(view: shown.Shown) -> None:

@@ -39,7 +39,7 @@ def truth_of(answers: Answers, number: int) -> np.ndarray:
 
 def morph(card: Card, T: float, names: Sequence[str]) -> None:
     """Show the range of the body shape, the picture, the teacher's shares and the true ones, and both along all shapes."""
-    st.subheader(_("From car to truck"), anchor=False)
+    st.header(_("From car to truck"), anchor=False)
     st.markdown(
         _(
             "kdviz draws these pictures, so it knows what no photograph tells: how probable a truck is. Cars and trucks lie on "
@@ -95,7 +95,7 @@ def _pictures() -> np.ndarray:
 
 def distance(card: Card, answers: Answers, T: float) -> None:
     """Say how far a teacher is from the true probabilities over the test images, at T = 1 and where it is nearest."""
-    st.subheader(_("How far is the teacher from the truth?"), anchor=False)
+    st.header(_("How far is the teacher from the truth?"), anchor=False)
     distances = _distances(card.sha256, data.load(card.dataset).sha256, answers)
     one, best = SCALE.index(1.0), int(distances.argmin())
     fields = dict(

@@ -15,6 +15,8 @@ from kdviz.i18n import _
 from kdviz.spec import RunSpec
 from kdviz.ui import shown, words
 
+VERDICT = "verdict"  # of the container of the one sentence that says how a run came out
+
 
 def show(view: shown.Shown, teacher_accuracy: float | None, replayed: bool = False) -> None:
     """Draw a sweep as far as it has come. replayed: the points are those of an earlier moment of a run that is over."""
@@ -58,15 +60,13 @@ def table(view: shown.Shown) -> None:
     comparisons = grid.gains(view.result)
     verdicts = [comparison["verdict"] for comparison in comparisons]
     if None not in verdicts:
-        st.markdown(
-            "#### "
-            + _(
-                "Of {cells} settings distillation helps in {helps}, harms in {harms}, and in {neither} no difference is visible.",
-                cells=len(verdicts), helps=verdicts.count("helps"), harms=verdicts.count("harms"),
-                neither=verdicts.count("no visible difference"),
-            ),
-            anchors=False,
+        words = _(
+            "Of {cells} settings distillation helps in {helps}, harms in {harms}, and in {neither} no difference is visible.",
+            cells=len(verdicts), helps=verdicts.count("helps"), harms=verdicts.count("harms"),
+            neither=verdicts.count("no visible difference"),
         )  # fmt: skip
+        with st.container(key=VERDICT):
+            st.markdown(f"## {words}", anchors=False)
         st.caption(
             _(
                 "Each verdict stands on its own 95% interval: of {cells} settings without any effect, about {chance} would still "

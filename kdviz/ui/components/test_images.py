@@ -9,7 +9,6 @@ from kdviz.i18n import _
 from kdviz.ui import galleries, hiding, subject
 from kdviz.ui.components import gallery, pictures
 
-THUMBNAILS = 20
 MOST_PILLS = 20
 SOURCE, KIND, CLASS = "soft_targets_source", "soft_targets_kind", "soft_targets_class"
 state = st.session_state
@@ -34,8 +33,9 @@ def show(shown: subject.Subject) -> None:
     names, answers = shown.class_names, shown.answers
     many = len(names) > MOST_PILLS
     kinds: list[str | int] = [*galleries.KINDS, *(["class"] if many else range(len(names)))]
-    if state.get(KIND) not in kinds:
-        state[KIND] = "telling" if shown.number in answers.telling[:THUMBNAILS] else "class" if many else shown.label
+    kind: str | int = state[subject.GALLERY]
+    # What the widgets say goes to the session when they are moved, and from it, or from a link, to them.
+    state[KIND] = "class" if many and isinstance(kind, int) else kind
 
     def in_words(kind: str | int) -> str:
         if isinstance(kind, int):
@@ -46,20 +46,28 @@ def show(shown: subject.Subject) -> None:
             _("Wrong answers ({count})", count=f"{len(answers.wrong):,}") if kind == "wrong" else _(galleries.KINDS[kind].title)
         )
 
-    kind = st.pills(
-        _("Which images"), kinds, format_func=in_words, key=KIND, required=True, label_visibility="collapsed", wrap=True
-    )
-    if kind == "class":
-        if state.get(CLASS) not in range(len(names)):
-            state[CLASS] = shown.label
-        kind = st.selectbox(_("Class"), range(len(names)), key=CLASS, format_func=lambda index: names[index], width=260)
+    def chosen() -> None:
+        state[subject.GALLERY] = shown.label if state[KIND] == "class" else state[KIND]
+
+    def of_class() -> None:
+        state[subject.GALLERY] = state[CLASS]
+
+    st.pills(
+        _("Which images"), kinds, format_func=in_words, key=KIND, required=True, label_visibility="collapsed", wrap=True,
+        on_change=chosen,
+    )  # fmt: skip
+    if many and isinstance(kind, int):
+        state[CLASS] = kind
+        st.selectbox(
+            _("Class"), range(len(names)), key=CLASS, format_func=lambda index: names[index], width=260, on_change=of_class
+        )
     if isinstance(kind, str):
-        listed = galleries.KINDS[kind].pick(answers)[:THUMBNAILS]
+        listed = galleries.KINDS[kind].pick(answers)[: subject.THUMBNAILS]
         label, answer = answers.most_confused or (0, 0)
         rule = _(galleries.KINDS[kind].rule, sure=f"{galleries.SURE:.1%}", label=names[label], answer=names[answer])
     else:
-        label = shown.label if kind is None else kind
-        listed = answers.of_class(label, THUMBNAILS, shown.number)
+        label = kind
+        listed = answers.of_class(label, subject.THUMBNAILS, shown.number)
         rule = _(
             "Chosen by rule: images of class {label}, spread evenly from the highest entropy at T = 1 to the lowest.",
             label=names[label],
