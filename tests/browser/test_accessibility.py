@@ -57,7 +57,8 @@ def test_axe_finds_nothing_grave(server: Served, visitor: Open, finished: Finish
     page = visitor(color_scheme=scheme)
     found = {}
     for address in ("?dataset=digits", "?dataset=digits&teacher=cnn-x5", "?dataset=street", "?dataset=mnist", "?T=hot",
-                    "distill?", f"distill?run={finished.run_id}", "teachers?"):  # fmt: skip
+                    "distill?", f"distill?run={finished.run_id}", "teachers?", "paper?", "paper?experiment=mythical-3",
+                    "paper?experiment=misconceptions&predicted=most"):  # fmt: skip
         look(page, f"{server.url}/{address}&lang={language}")
         if wrong := faults(page, scheme):
             found[address] = wrong
