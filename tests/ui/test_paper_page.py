@@ -17,6 +17,7 @@ from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import RunSpec
 from kdviz.store import Store, open_store
 from kdviz.ui import paper_state
+from tests.results import result
 from tests.sources import ROOT
 from tests.ui.given import components
 
@@ -143,6 +144,38 @@ def test_a_committed_result_stands_beside_what_was_expected_with_what_made_it() 
     assert "no_t_squared" not in text and "T² left out harms at T = 32" in text
     at = press(page(experiment="misconceptions"), f"predict_{record['outcome']}")
     assert f"You expected, and so it came out: {experiment.predictions[record['outcome']]}" in said(at)
+
+
+@pytest.mark.parametrize("language", list(i18n.LANGUAGES))
+@pytest.mark.parametrize("name", experiments.names())
+def test_every_result_stands_on_the_page(name: str, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = result(name, "full")
+    monkeypatch.setattr(experiments, "recorded", lambda asked: result(asked, "full"))
+    at = page(language, experiment=name, predicted="skipped")
+    text = said(at)
+    i18n.use(language)
+    came = i18n._(experiments.find(name).predictions[full["outcome"]])
+    i18n.use("en")
+    assert came in text and "2015-03-09" in text and ("Full form" in text) == (language == "en")
+    assert at.get("plotly_chart") or "bias_curve" in components(at)
+    rows = len(experiments.find(name).paper)
+    assert any(len(table.value) >= rows for table in at.table) or not rows
+
+
+def test_the_bias_is_told_to_the_browser_with_what_stands_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "recorded", result)
+    at = page(experiment="mythical-3", predicted="few")
+    given = components(at)["bias_curve"]
+    measured = result("mythical-3")["measured"]
+    assert given["curve"] == measured["curve"] and given["words"]["classes"] == "3"
+    assert [mark["bias"] for mark in given["marks"]] == [
+        measured["rows"][name]["bias"]["mean"] for name in ("before", "papers", "matched", "best_on_test")
+    ]
+    assert "best on the test images" in given["marks"][3]["label"] and "chosen with the labels that judge it" in said(at)
+    (pictures,) = at.get("imgs")
+    assert [picture.caption.partition(",")[0] for picture in pictures.proto.imgs] == [
+        f"a {source['label']}" for source in measured["sources"]
+    ]
 
 
 def test_the_way_on_and_back_keeps_what_was_expected() -> None:
@@ -273,11 +306,11 @@ def test_a_bugs_row_is_that_of_the_experiment() -> None:
     spec = RunSpec.from_dict({**TINY, "loss": ["right", "no_t_squared"], "temperature": [8], "seeds": 3})
     prepared = run.prepare(spec)
     *_, last = prepared.training()
-    result = json.loads(json.dumps(run.result(prepared, last)))
+    own = json.loads(json.dumps(run.result(prepared, last)))
     logits = last.test_logits().float().numpy()
-    part = experiments.Part(spec, result, logits, prepared.judges.test_labels.numpy())
+    part = experiments.Part(spec, own, logits, prepared.judges.test_labels.numpy())
     (measured,) = gain._bugs({"one": part})["rows"]
-    row = lab.row("no_t_squared", result)
+    row = lab.row("no_t_squared", own)
     for name in ("harm", "gain_of_right", "gain_of_wrong"):
         assert {key: row[name][key] for key in ("mean", "low", "high")} == pytest.approx(
             {key: measured[name][key] for key in ("mean", "low", "high")}
