@@ -172,7 +172,7 @@ def test_the_bias_is_told_to_the_browser_with_what_stands_out(monkeypatch: pytes
         measured["rows"][name]["bias"]["mean"] for name in ("before", "papers", "matched", "best_on_test")
     ]
     assert "best on the test images" in given["marks"][3]["label"] and "chosen with the labels that judge it" in said(at)
-    (pictures,) = at.get("imgs")
+    (pictures,) = at.get("image")
     assert [picture.caption.partition(",")[0] for picture in pictures.proto.imgs] == [
         f"a {source['label']}" for source in measured["sources"]
     ]

@@ -112,4 +112,4 @@ def sources(spec: RunSpec, listed: Sequence[Mapping[str, Any]]) -> None:
     shown = [pictures.png(np.asarray(images.pixels[where.start + one["image"]]), SIDE) for one in listed]
     alt = [_("Training image {number}: {caption}", number=one["image"], caption=text)
            for one, text in zip(listed, captions, strict=True)]  # fmt: skip
-    st.image(shown, caption=captions, width=SIDE, alt=alt)
+    st.image(shown, caption=captions, width=SIDE, alt=alt, output_format="PNG")
