@@ -39,7 +39,10 @@ def show(store: Store, experiment: Experiment) -> None:
         return
     there = found.find(store, experiment)
     own = experiment_run.conclusion(store, experiment, there)
-    result = own or experiments.recorded(experiment.name)
+    record = experiments.recorded(experiment.name)
+    if own is not None and record is not None and not _own_is_chosen():
+        own = None
+    result = own or record
     if result is not None:
         verdicts.prediction(experiment.predictions, paper_state.expected(experiment.name), result["outcome"])
     elif not there.active and there.fact is None:
@@ -51,6 +54,16 @@ def show(store: Store, experiment: Experiment) -> None:
         experiment_run.links(there)
     if result is not None:
         _next(experiment, "paper_next_below")
+
+
+def _own_is_chosen() -> bool:
+    """Ask which of two results is to be seen: that of this machine, which stands there first, or the one that ships."""
+    names = {"own": _("run on this machine"), "record": _("as it ships with kdviz")}
+    chosen = st.segmented_control(
+        _("Which result"), list(names), default="own", required=True, key="paper_which", label_visibility="collapsed",
+        format_func=names.__getitem__,
+    )  # fmt: skip
+    return chosen != "record"
 
 
 def _way(experiment: Experiment) -> None:
