@@ -45,6 +45,7 @@ def look(page: Page, address: str) -> None:
     """Open a page and everything on it that opens."""
     visit(page, address)
     page.locator("h3, .js-plotly-plot").first.wait_for()
+    page.locator(".copy button[aria-label]").first.wait_for()  # the scripts of components have come
     for details in page.locator("details").all():
         if not details.evaluate("details => details.open"):
             details.locator("summary").click()

@@ -32,7 +32,8 @@ def show(store: Store, experiment: Experiment) -> None:
         st.subheader(_("All seven together"), anchor=False)
     st.markdown(f"#### {_(experiment.question)}", anchors=False)
     if experiment.name != paper_state.LAB:  # there each bug says who had it
-        st.caption(_("Who says so: {source}.", source=_linked(_cited(experiment.section))))
+        # No caption: a link in its faint colour has too little contrast.
+        st.markdown(_("Who says so: {source}.", source=_linked(_cited(experiment.section))))
     experiment_run.about(store, experiment)
     if paper_state.expected(experiment.name) is None:
         verdicts.ask(experiment.predictions, "predict", partial(paper_state.expect, experiment.name))

@@ -54,7 +54,7 @@ def about(store: Store, experiment: Experiment) -> None:
                 minutes=f"{experiment.seconds[1] / 60:.0f}",
             )
         )
-        st.code(f".venv/bin/python -m kdviz experiment {experiment.name} --full", language="sh", wrap_lines=True)
+        st.code(f".venv/bin/python -m kdviz experiment {experiment.name} --full", language=None, wrap_lines=True)
 
 
 def summaries(specs: Sequence[RunSpec]) -> list[str]:
