@@ -16,7 +16,7 @@ import pytest
 
 import kdviz
 from kdviz import cli, data, spec
-from kdviz.ui import hiding, subject
+from kdviz.ui import hiding, paper_state, subject
 from tests import catalogue
 from tests.sources import ROOT, imports, modules
 
@@ -94,6 +94,7 @@ def test_readme_has_each_name_of_a_link_and_no_other() -> None:
     assert told == {
         "/": {setting.name for setting in subject.TABLE},
         "/distill": {"run", "distill"},
+        "/paper": {setting.name for setting in paper_state.TABLE},
         "/teachers": {"run", *(field.name for field in dataclasses.fields(spec.TeacherSpec))},
         "every page": {"lang", hiding.LINK},
     }

@@ -47,6 +47,16 @@ def test_a_run_is_kept_with_all_its_settings(store: Store) -> None:
     assert store.run("nobody") is None
 
 
+def test_the_newest_run_of_some_settings_is_found(store: Store) -> None:
+    first, _other, last = (store.add_run(spec) for spec in (RunSpec(), RunSpec(seeds=2), RunSpec()))
+    assert store.newest(RunSpec()) == store.run(last) and store.newest(RunSpec(seeds=3)) is None
+    assert store.newest(RunSpec(), "done") is None
+    claimed = store.claim()
+    assert claimed is not None and claimed.id == first
+    store.finish(first, claimed.attempt, "done", {})
+    assert store.newest(RunSpec(), "done") == store.run(first)
+
+
 def test_the_oldest_run_is_claimed_first_and_only_once(store: Store) -> None:
     first, second = store.add_run(RunSpec()), store.add_run(RunSpec())
     claims = [store.claim(), store.claim(), store.claim()]

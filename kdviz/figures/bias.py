@@ -54,7 +54,7 @@ def draw(curve: Mapping[str, Sequence[float]], classes: str, marks: Sequence[Mar
     axis = {"gridcolor": "rgba(128,128,128,0.25)", "zeroline": False, "automargin": True, "fixedrange": True,
             "tickfont": {"size": 14, "color": ink}}  # fmt: skip
     across = _("added to the bias of {classes}", classes=classes)
-    up = _("errors, each step ten times as many")
+    up = _("errors")
     layout = {
         "height": 340,
         "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
@@ -65,7 +65,7 @@ def draw(curve: Mapping[str, Sequence[float]], classes: str, marks: Sequence[Mar
         "dragmode": False,
         "hovermode": "x unified",
         "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
-        "xaxis": {"title": {"text": across, "font": {"color": ink}}, **axis},
+        "xaxis": {"title": {"text": across, "font": {"color": ink}}, "range": [curve["bias"][0], curve["bias"][-1]], **axis},
         "yaxis": {"title": {"text": up, "font": {"color": ink}}, "type": "log", "dtick": 1, "tickformat": ",", **axis},
         "shapes": [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": {"color": ink, "width": 2}}],
     }  # fmt: skip

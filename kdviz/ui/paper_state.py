@@ -18,7 +18,7 @@ PAGE = "paper"
 EXPERIMENT, PREDICTED, BUG = (f"{PAGE}_{name}" for name in ("experiment", "predicted", "bug"))
 EXPECTED = f"{PAGE}_expected"
 """The session's key of what was expected of every experiment and every bug, by name."""
-NOTHING = "none"
+NOTHING = "skipped"
 """The reader wanted to see the result without saying what they expect."""
 LAB = "misconceptions"
 state = st.session_state

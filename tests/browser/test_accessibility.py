@@ -47,6 +47,7 @@ def look(page: Page, address: str) -> None:
     """Open a page and everything on it that opens."""
     visit(page, address)
     page.locator("h2, .js-plotly-plot").first.wait_for()
+    page.locator(".copy button[aria-label]").first.wait_for()  # the scripts of components have come
     for details in page.locator("details").all():
         if not details.evaluate("details => details.open"):
             details.locator("summary").click()
@@ -60,7 +61,8 @@ def test_axe_finds_nothing_grave(server: Served, visitor: Open, finished: Finish
     page = visitor(color_scheme=scheme)
     found = {}
     for address in ("?dataset=digits", "?dataset=digits&teacher=cnn-x5", "?dataset=street", "?dataset=mnist", "?T=hot",
-                    "distill?", f"distill?run={finished.run_id}", "teachers?"):  # fmt: skip
+                    "distill?", f"distill?run={finished.run_id}", "teachers?", "paper?", "paper?experiment=mythical-3",
+                    "paper?experiment=misconceptions&predicted=most"):  # fmt: skip
         look(page, f"{server.url}/{address}&lang={language}")
         if wrong := faults(page, scheme):
             found[address] = wrong

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from kdviz import presets
+from kdviz import experiments, presets
 from kdviz.spec import RunSpec
 from tests.benchmarks.own_picture import DIGITS, draw, open_own, pad, to_upload, upload
 from tests.browser.conftest import Finished, Open
@@ -43,6 +43,7 @@ ONLY_ATTRIBUTES = [
 NAMES = [
     "digits", "mnist", "cnn", "linear", "mlp(-[0-9]+)+", "kdviz", "logits?", "softmax", "one-hot", "nats?", "ln", "adam", "sgd",
     "auto", "fp32", "bf16", "test", "validation", "EN", "KL", "MB", "kB", "T", "x86_64", "aarch64", "arm64", "KDVIZ_[A-Z]+",
+    "Hinton", "Vinyals", "Dean", "(Furlanello|Stanton) et al\\.", "arXiv", "DushyantaDhyani", "kdtf", "README", "Adam", "MNIST",
 ]  # fmt: skip
 """Names of things, the same in every language: what the command line calls them, units, terms that Chinese texts keep."""
 
@@ -202,6 +203,31 @@ def test_distill_is_all_chinese_with_runs_in_every_state(
     menus(page).first.click()
     page.get_by_test_id("stPopoverBody").wait_for()
     hold(said | texts(page))
+
+
+def quoted(page: Page) -> set[str]:
+    """Return what a page quotes: lines of code, commands, links to where something is said."""
+    within = "[...document.querySelectorAll('pre, pre *, code, a[href^=https]')].flatMap(e => [...e.childNodes])"
+    return set(page.evaluate(f"() => {within}.filter(node => node.nodeType === 3).map(node => node.textContent.trim())"))
+
+
+def test_the_paper_is_all_chinese(server: Served, visitor: Open) -> None:
+    page = visitor(locale="zh-TW")
+    visit(page, f"{server.url}/paper")
+    said = texts(page)
+    for name in ("misconceptions&bug=no_t_squared", "mnist-table", "where-from", "kdtf-table", "good-teacher-good-student"):
+        visit(page, f"{server.url}/paper?experiment={name}")
+        said |= texts(page) - quoted(page)
+        for asked in ("bug", "predict"):
+            button = page.locator(f".st-key-{asked}_skipped button")
+            if button.count():
+                button.click()
+                button.wait_for(state="detached")
+                settled(page)
+        said |= unfolded(page) - quoted(page)
+    record = experiments.recorded("misconceptions")
+    assert record is not None
+    hold({text.replace(record["made"]["processor"], "·") for text in said})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import streamlit as st
 
 from kdviz.errors import UserError
 from kdviz.ui import paper_state, server
-from kdviz.ui.components import claim, claim_list
+from kdviz.ui.components import claim, claim_list, top
 
 try:
     store = server.store()
@@ -15,6 +15,7 @@ except UserError as error:
     st.stop()
 
 experiment = paper_state.settle()
+top.of(experiment.name if experiment is not None else "")
 if experiment is None:
     claim_list.show()
 else:

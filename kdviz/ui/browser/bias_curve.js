@@ -25,7 +25,8 @@ class Curve {
   constructor(root) {
     this.root = root
     this.part = name => root.querySelector("." + name)
-    this.sized = new ResizeObserver(() => this.drawn && root.offsetParent && library.Plots.resize(this.part("plot")))
+    const resized = () => library.Plots.resize(this.part("plot")).then(() => this.move())
+    this.sized = new ResizeObserver(() => this.drawn && root.offsetParent && resized())
     this.sized.observe(this.part("plot"))
   }
 
@@ -76,16 +77,22 @@ class Curve {
   draw() {
     const { data, layout } = structuredClone(this.data.figure)
     layout.font.family = getComputedStyle(this.root).fontFamily
-    library.react(this.part("plot"), data, layout, { displayModeBar: false, doubleClick: false })
-    this.drawn = true
-    this.move()
+    library.react(this.part("plot"), data, layout, { displayModeBar: false, doubleClick: false }).then(() => {
+      this.drawn = true
+      this.move()
+    })
   }
 
   move() {
     this.part("plot").setAttribute("aria-label", this.say())
-    if (!this.drawn) return
-    const bias = this.data.curve.bias[this.at]
-    library.relayout(this.part("plot"), { "shapes[0].x0": bias, "shapes[0].x1": bias })
+    const plot = this.part("plot")
+    const line = plot.querySelector(".shapelayer path")
+    if (!line || this.closed) return
+    // By hand: a relayout of Plotly takes longer than a finger's move.
+    const { layout } = this.data.figure
+    const [low, high] = layout.xaxis.range
+    const along = (this.data.curve.bias[this.at] - layout.shapes[0].x0) / (high - low)
+    line.setAttribute("transform", `translate(${along * plot.querySelector(".nsewdrag").getBoundingClientRect().width} 0)`)
   }
 
   close() {

@@ -80,8 +80,9 @@ def show(measured: Mapping[str, Any], identity: str, theme: Theme) -> None:
     _mount(key="bias_curve", data=given)
     st.caption(
         _(
-            "The best on the test images is chosen with the labels that judge it, as the paper's was: it is no result, but the "
-            "most that a bias can do. The one without any test label gives the class as much as it has of the training images."
+            "Each line across has ten times as many errors as the one below it. The best on the test images is chosen with the "
+            "labels that judge it, as the paper's was: it is no result, but the most that a bias can do. The one without any "
+            "test label gives the class as much as it has of the training images."
         )
     )
 
@@ -93,8 +94,10 @@ def sources(spec: RunSpec, listed: Sequence[Mapping[str, Any]]) -> None:
     absent = spec.classes_left_out[0]
     st.markdown(
         _(
-            "From these images the students have their idea of a {absent}: in no others is its soft target as large.",
+            "From these training images the students have their idea of a {absent}: to no others does the teacher give as much "
+            "of it. Shares at T = {T}:",
             absent=absent,
+            T=f"{spec.temperature[0]:g}",
         )
     )
     try:
@@ -109,4 +112,4 @@ def sources(spec: RunSpec, listed: Sequence[Mapping[str, Any]]) -> None:
     shown = [pictures.png(np.asarray(images.pixels[where.start + one["image"]]), SIDE) for one in listed]
     alt = [_("Training image {number}: {caption}", number=one["image"], caption=text)
            for one, text in zip(listed, captions, strict=True)]  # fmt: skip
-    st.image(shown, caption=captions, width=SIDE, alt=alt)
+    st.image(shown, caption=captions, width=SIDE, alt=alt, output_format="PNG")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -24,21 +25,25 @@ ARXIV = "https://arxiv.org/abs/"
 def show(store: Store, experiment: Experiment) -> None:
     """Show an experiment. Nothing of a result stands there until the reader has said what they expect."""
     _way(experiment)
-    st.subheader(_(experiment.title), anchor=False)
+    st.header(_(experiment.title), anchor=False)
     busy = False
     if experiment.name == paper_state.LAB:
         busy = lab.show(store)
-        st.subheader(_("All seven together"), anchor=False)
-    st.markdown(f"#### {_(experiment.question)}", anchors=False)
+        st.header(_("All seven together"), anchor=False)
+    st.markdown(f"### {_(experiment.question)}", anchors=False)
     if experiment.name != paper_state.LAB:  # there each bug says who had it
-        st.caption(_("Who says so: {source}.", source=_linked(experiment.section)))
+        # No caption: a link in its faint colour has too little contrast.
+        st.markdown(_("Who says so: {source}.", source=_linked(_cited(experiment.section))))
     experiment_run.about(store, experiment)
     if paper_state.expected(experiment.name) is None:
         verdicts.ask(experiment.predictions, "predict", partial(paper_state.expect, experiment.name))
         return
     there = found.find(store, experiment)
     own = experiment_run.conclusion(store, experiment, there)
-    result = own or experiments.recorded(experiment.name)
+    record = experiments.recorded(experiment.name)
+    if own is not None and record is not None and not _own_is_chosen():
+        own = None
+    result = own or record
     if result is not None:
         verdicts.prediction(experiment.predictions, paper_state.expected(experiment.name), result["outcome"])
     elif not there.active and there.fact is None:
@@ -48,6 +53,18 @@ def show(store: Store, experiment: Experiment) -> None:
         _result(experiment, result, own is not None)
     if own is not None:
         experiment_run.links(there)
+    if result is not None:
+        _next(experiment, "paper_next_below")
+
+
+def _own_is_chosen() -> bool:
+    """Ask which of two results is to be seen: that of this machine, which stands there first, or the one that ships."""
+    names = {"own": _("run on this machine"), "record": _("as it ships with kdviz")}
+    chosen = st.segmented_control(
+        _("Which result"), list(names), default="own", required=True, key="paper_which", label_visibility="collapsed",
+        format_func=names.__getitem__,
+    )  # fmt: skip
+    return chosen != "record"
 
 
 def _way(experiment: Experiment) -> None:
@@ -60,11 +77,24 @@ def _way(experiment: Experiment) -> None:
             type="tertiary",
         )  # fmt: skip
         st.markdown(_("{number} of {count}", number=at + 1, count=len(names)), width="content")
-        if at + 1 < len(names):
-            st.button(
-                _("Next: {title}", title=_(experiments.find(names[at + 1]).title)), icon=":material/arrow_forward:",
-                key="paper_next", on_click=paper_state.open_experiment, args=(names[at + 1],), type="tertiary",
-            )  # fmt: skip
+        _next(experiment, "paper_next")
+
+
+def _next(experiment: Experiment, key: str) -> None:
+    """Show the way on to the next claim, if there is one."""
+    names = experiments.names()
+    following = names[names.index(experiment.name) + 1 :]
+    if following:
+        st.button(
+            _("Next: {title}", title=_(experiments.find(following[0]).title)), icon=":material/arrow_forward:", key=key,
+            on_click=paper_state.open_experiment, args=(following[0],), type="tertiary",
+        )  # fmt: skip
+
+
+def _cited(where: str) -> str:
+    """Return where something is said, `section 3, table 1`, in the reader's language."""
+    text = re.sub(r"section ([\d.]*\d)", lambda found: _("section {number}", number=found[1]), where.replace(" and ", ", "))
+    return re.sub(r"table (\d+)", lambda found: _("table {number}", number=found[1]), text)
 
 
 def _linked(section: str) -> str:
@@ -97,7 +127,7 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
                     _("what"): _(row.what),
                     found: row.papers or "–",
                     here: row.ours if isinstance(row.ours, str) else _(row.ours.message, **row.ours.fields),
-                    _("where it says so"): row.where or "–",
+                    _("where it says so"): _cited(row.where) or "–",
                 }
                 for row in rows
             ],

@@ -19,7 +19,7 @@ def show() -> None:
     )
     number = 0
     for title, listed in experiments.chapters():
-        st.subheader(_(title), anchor=False)
+        st.header(_(title), anchor=False)
         for one in listed:
             number += 1
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):

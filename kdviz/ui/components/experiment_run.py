@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def about(store: Store, experiment: Experiment) -> None:
             duration=expected(store, experiment, list(specs)),
         )
         + "\n"
-        + "\n".join(f"- {shown.summary(spec)}" for spec in specs.values())
+        + "\n".join(f"- {run}" for run in summaries(list(specs.values())))
     )
     with st.expander(_("Every setting, and the full form"), key="paper_settings"):
         for spec in specs.values():
@@ -53,7 +54,16 @@ def about(store: Store, experiment: Experiment) -> None:
                 minutes=f"{experiment.seconds[1] / 60:.0f}",
             )
         )
-        st.code(f".venv/bin/python -m kdviz experiment {experiment.name} --full", language="sh", wrap_lines=True)
+        st.code(f".venv/bin/python -m kdviz experiment {experiment.name} --full", language=None, wrap_lines=True)
+
+
+def summaries(specs: Sequence[RunSpec]) -> list[str]:
+    """Return each run in short; those that differ in nothing that is said there once, with their number."""
+    counted = Counter(map(shown.summary, specs))
+    return [
+        run if count == 1 else _("{run}: {count} runs, which differ in settings below", run=run, count=count)
+        for run, count in counted.items()
+    ]  # fmt: skip
 
 
 def unusual(spec: RunSpec) -> dict[str, str]:

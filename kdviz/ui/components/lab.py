@@ -45,9 +45,9 @@ def _lines(bug: Misconception) -> None:
         for title, line in ((_("The wrong line"), bug.wrong), (_("The right line"), bug.right)):
             with st.container(width=520):
                 st.markdown(f"**{title}**")
-                st.code(line, language="python", wrap_lines=True)
+                st.code(line, language=None, wrap_lines=True)  # Streamlit's colours for Python have too little contrast
     st.markdown(_(bug.claim))
-    st.caption(_("Reported in {sources}.", sources=", ".join(_linked(source) for source in bug.sources)))
+    st.markdown(_("Reported in {sources}.", sources=", ".join(_linked(source) for source in bug.sources)))
 
 
 def _linked(source: str) -> str:

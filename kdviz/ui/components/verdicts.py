@@ -13,7 +13,7 @@ from kdviz.ui.paper_state import NOTHING
 
 def ask(predictions: Mapping[str, str], key: str, expect: Callable[[str], None]) -> None:
     """Ask what the reader expects: a button for each outcome. predictions: messages; expect: called with the one chosen."""
-    st.markdown(f"##### {_('What do you expect?')}", anchors=False)
+    st.markdown(f"### {_('What do you expect?')}", anchors=False)
     with st.container(gap="xsmall"):
         for outcome, words in predictions.items():
             if outcome != "unknown":  # nobody expects of a measurement that it tells nothing
@@ -33,7 +33,7 @@ def prediction(predictions: Mapping[str, str], expected: str | None, outcome: st
     else:
         st.markdown(_("You expected: {expected}", expected=_(predictions[expected])))
         words = _("What came out: {outcome}", outcome=here)
-    st.markdown(f"#### {words}", anchors=False)
+    st.markdown(f"### {words}", anchors=False)
 
 
 def sentence(message: str, fields: Mapping[str, str]) -> str:

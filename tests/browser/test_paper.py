@@ -1,0 +1,54 @@
+"""The paper in a browser: a claim is predicted, run here and judged; a bug of the lab; the bias under the finger."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from kdviz import experiments
+from kdviz.experiments import lab
+from tests.browser.conftest import Open
+from tests.browser.driving import Served, settled, until, visit
+
+
+def test_a_claim_is_predicted_run_here_and_judged(server: Served, visitor: Open) -> None:
+    page = visitor()
+    visit(page, f"{server.url}/paper")
+    page.locator(".st-key-claim_ensemble button").click()
+    expect(page.locator("h2").first).to_have_text("An ensemble in one student")
+    expect(page).to_have_url(re.compile(r"[?&]experiment=ensemble"))
+    expect(page.get_by_text("What came out")).to_have_count(0)
+    expect(page.locator(".st-key-paper_run")).to_have_count(0)
+    page.locator(".st-key-predict_neither button").click()
+    page.locator(".st-key-paper_run button").click()
+    page.locator(".kdviz-curves, .js-plotly-plot").first.wait_for()
+    experiment = experiments.find("ensemble")
+    specs = experiment.specs(full=False)
+    until(lambda: all(server.store.newest(spec, "done") for spec in specs.values()), "both runs are done", 280)
+    heading = page.locator("h3", has_text=re.compile("came out"))
+    heading.wait_for()
+    expect(page.get_by_text("run on this machine on")).to_be_visible()
+    expect(page.locator("table").last).to_contain_text("speech, one student of all ten")
+    page.reload()  # the reader's own result is found again, and what they expected with it
+    settled(page)
+    expect(page.get_by_text("run on this machine on")).to_be_visible()
+    said = heading.inner_text()
+    assert any(said.endswith(words) for words in experiment.predictions.values())
+    expect(page.get_by_role("link", name="Curves of run 2")).to_be_visible()
+
+
+def test_a_bug_of_the_lab_is_predicted_and_run(server: Served, visitor: Open) -> None:
+    page = visitor()
+    visit(page, f"{server.url}/paper?experiment=misconceptions&bug=zero_weight_drops_t_squared")
+    expect(page.get_by_text("The wrong line")).to_be_visible()
+    page.locator(".st-key-bug_neither button").click()
+    page.locator(".st-key-lab_run button").click()
+    spec = lab.spec("zero_weight_drops_t_squared", has_images=False)
+    until(lambda: server.store.newest(spec, "done"), "the bug's run is done", 280)
+    expect(page.get_by_text("Run on this machine: digits")).to_be_visible()
+    expect(page.get_by_text("You expected: No difference will be visible.")).to_be_visible()
+    assert (
+        page.locator("h3", has_text="came out").inner_text()
+        == "What came out: The students make more errors than with the right line."
+    )
