@@ -93,10 +93,11 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
     ink, faint = INK[theme], "rgba(128,128,128,0.25)"
     top = 40 if named else 8
     labels = [broken(row.label) + "  " for row in reversed(rows)]
+    deepest = 1 + max((label.count("<br>") for label in labels), default=0)
     title = broken(across)
     bottom = 34 + LINE * (1 + title.count("<br>"))
     return {
-        "height": top + bottom + ROW * len(rows) + 12,
+        "height": top + bottom + max(ROW, 12 + LINE * deepest) * len(rows) + 12,
         "margin": {"l": 8, "r": 20, "t": top, "b": bottom},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -114,10 +115,10 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
 
 
 def broken(text: str) -> str:
-    """Return a text broken into lines of WRAPPED letters; a Chinese one, whose letters are twice as wide, of half as many."""
+    """Return a text broken into lines of WRAPPED letters; a Chinese one, whose letters are wider, of about half as many."""
     wide = any("\u3000" <= letter <= "\uffef" for letter in text)
     kept = text.replace(" = ", "\u00a0=\u00a0").replace("，", "， ")
-    return "<br>".join(textwrap.wrap(kept, WRAPPED // 2 if wide else WRAPPED)).replace("， ", "，")
+    return "<br>".join(textwrap.wrap(kept, WRAPPED // 2 + 2 if wide else WRAPPED)).replace("， ", "，")
 
 
 def _hover(row: Row, number: Any) -> str:

@@ -12,7 +12,7 @@ from kdviz.errors import UnknownName, quoted
 from kdviz.experiments import Experiment
 from kdviz.i18n import N_
 from kdviz.misconceptions import MISCONCEPTIONS
-from kdviz.ui import link
+from kdviz.ui import link, words
 
 PAGE = "paper"
 EXPERIMENT, PREDICTED, BUG = (f"{PAGE}_{name}" for name in ("experiment", "predicted", "bug"))
@@ -35,8 +35,9 @@ def settle() -> Experiment | None:
         state[EXPECTED][state[EXPERIMENT]] = state[PREDICTED]
     if state[EXPERIMENT] != LAB:
         state[BUG] = None
-    elif state[BUG] is None:
-        state[BUG] = next(iter(MISCONCEPTIONS))
+    else:
+        bug = words.identifier("loss", str(state[BUG]))
+        state[BUG] = bug if bug in MISCONCEPTIONS else next(iter(MISCONCEPTIONS))
     return experiments.find(state[EXPERIMENT])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kdviz import data, misconceptions, spec
+from kdviz import data, i18n, misconceptions, spec
 from kdviz.i18n import N_, _
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -60,7 +60,17 @@ NAMES: dict[str, dict[str, str]] = {
 
 def value(knob: str, name: Any) -> Any:
     """Return a name that is a knob's value in words, any other value as it is."""
-    return _(NAMES[knob][name]) if knob in NAMES else name
+    return _(NAMES[knob][name]) if name in NAMES.get(knob, {}) else name
+
+
+def identifier(knob: str, text: str) -> str:
+    """Return the name that `value` wrote in any language; what is no such text as it is.
+
+    When the language changes, a browser still sends a widget's choice in the words it was offered in.
+    """
+    said = {i18n.translations(language).gettext(words): name
+            for language in i18n.LANGUAGES for name, words in NAMES.get(knob, {}).items()}  # fmt: skip
+    return said.get(text, text)
 
 
 def setting(knob: str, given: Any) -> str:

@@ -16,7 +16,7 @@ from kdviz.experiments import Experiment, gain, lab
 from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import RunSpec
 from kdviz.store import Store, open_store
-from kdviz.ui import paper_state
+from kdviz.ui import paper_state, words
 from tests.results import result
 from tests.sources import ROOT
 from tests.ui.given import components
@@ -288,6 +288,17 @@ def test_each_bug_shows_its_two_lines_and_asks_first(bug: str) -> None:
     outcome, _said = lab.verdict(row)
     came = "You expected, and so it came out" if outcome == "harms" else "What came out"
     assert f"{came}: {lab.EXPECTED[outcome]}" in said(at)
+
+
+def test_a_choice_made_in_another_language_is_the_same_choice() -> None:
+    i18n.use("zh_Hant")
+    chinese = [words.value("loss", bug) for bug in MISCONCEPTIONS]
+    i18n.use("en")
+    assert [words.identifier("loss", text) for text in chinese] == list(MISCONCEPTIONS)
+    assert words.identifier("loss", "T² left out") == "no_t_squared" and words.identifier("loss", NONSENSE) == NONSENSE
+    at = page(experiment="misconceptions", bug="mse_of_softmaxes")
+    at.session_state["language"] = "zh_Hant"
+    assert [code.value for code in seen(at.run()).code][0] == MISCONCEPTIONS["mse_of_softmaxes"].wrong
 
 
 def test_a_bug_is_run_against_the_right_loss(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,12 +48,18 @@ def said() -> RunSpec | UserError:
     """Return the spec that the widgets say, whether or not its teacher is here, or what is wrong with it."""
     values: dict[str, Any] = {}
     for name, knob in KNOBS.items():
-        value = st.session_state[key(name)]
+        value = _chosen(name)
         values[name] = spec.read(name, str(value)) if isinstance(knob.default, tuple) and not isinstance(value, list) else value
     try:
         return RunSpec.from_dict(values)
     except UserError as error:
         return error
+
+
+def _chosen(name: str) -> Any:
+    """Return what a widget says; names of a list as the spec has them, whatever language they were chosen in."""
+    value = st.session_state[key(name)]
+    return [words.identifier(name, each) for each in value] if name in NAME_LISTS else value
 
 
 def form() -> None:
@@ -70,7 +76,7 @@ def form() -> None:
 
 def table() -> None:
     """Show what the widgets are set to, as text."""
-    values = {name: st.session_state[key(name)] for name in KNOBS}
+    values = {name: _chosen(name) for name in KNOBS}
     shown = {name: words.setting(name, value) if isinstance(value, list) else str(value) for name, value in values.items()}
     st.table({_(knob.metadata["label"]): shown[name] or _("none") for name, knob in KNOBS.items()}, border="horizontal")
 
@@ -107,6 +113,8 @@ def _widget(name: str) -> None:
             width=width,
         )  # fmt: skip
     elif name in NAME_LISTS:
+        if (chosen := _chosen(name)) != st.session_state[key(name)]:
+            st.session_state[key(name)] = chosen
         st.multiselect(
             label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), select_all=False, width=width,
             format_func=lambda value: words.value(name, value),
