@@ -298,7 +298,7 @@ def test_a_choice_made_in_another_language_is_the_same_choice() -> None:
     assert words.identifier("loss", "T² left out") == "no_t_squared" and words.identifier("loss", NONSENSE) == NONSENSE
     at = page(experiment="misconceptions", bug="mse_of_softmaxes")
     at.session_state["language"] = "zh_Hant"
-    assert [code.value for code in seen(at.run()).code][0] == MISCONCEPTIONS["mse_of_softmaxes"].wrong
+    assert next(code.value for code in seen(at.run()).code) == MISCONCEPTIONS["mse_of_softmaxes"].wrong
 
 
 def test_a_bug_is_run_against_the_right_loss(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
