@@ -46,6 +46,12 @@ def test_rows_stand_from_top_to_bottom_with_what_is_beside_them() -> None:
     assert not drawn.figure["data"][1]["marker"]["symbol"].endswith("-open")
 
 
+def test_a_label_is_broken_where_a_phone_has_no_room() -> None:
+    assert intervals.broken("The mean over all elements, T = 32") == "The mean over all<br>elements, T\u00a0=\u00a032"
+    assert intervals.broken("對所有元素取平均，T = 32") == "對所有元素取平均，<br>T\u00a0=\u00a032"
+    assert intervals.broken("漏了 T²，T = 32") == "漏了 T²，T\u00a0=\u00a032" and intervals.broken("teacher") == "teacher"
+
+
 # Lines
 
 

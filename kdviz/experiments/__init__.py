@@ -190,7 +190,7 @@ def outcome(difference: Mapping[str, Any]) -> str:
 
 GAIN = {
     "helps": N_("The distilled students make fewer errors."),
-    "neither": N_("No difference will be visible."),
+    "neither": N_("No difference is visible."),
     "harms": N_("The distilled students make more errors."),
     "unknown": N_("It cannot be told: one seed has no interval."),
 }

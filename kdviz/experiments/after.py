@@ -210,6 +210,16 @@ def _ensemble_verdict(of: Measured) -> tuple[str, list[Said]]:
     return outcome(of["difference"]), said
 
 
+BETTER = {
+    **GAIN,
+    "helps": N_("Yes: the better teacher's students make fewer errors."),
+    "harms": N_("No: the better teacher's students make more errors."),
+}
+TOGETHER = {
+    **GAIN,
+    "helps": N_("Yes: students of all five make fewer errors than those of one."),
+    "harms": N_("No: students of all five make more errors than those of one."),
+}
 AN_ENSEMBLE: dict[str, Any] = {**OF_DIGITS, "temperature": [8], "hard_weight": 0}
 BY_TEACHER: dict[str, Any] = {**FEW, "temperature": [8], "hard_weight": 0, "seeds": 5}
 
@@ -252,7 +262,7 @@ EXPERIMENTS = [
         N_("A good teacher, a good student"),
         N_("Does the better of two teachers make the better students?"),
         "Stanton et al. 2021, arXiv:2106.05945",
-        GAIN,
+        BETTER,
         {"mlp-1200-1200": {**BY_TEACHER, "seeds": 3}, "cnn": {**BY_TEACHER, "teacher": "cnn", "seeds": 3}},
         {"mlp-1200-1200": BY_TEACHER, "cnn": {**BY_TEACHER, "teacher": "cnn"}},
         (20, 40),
@@ -267,7 +277,7 @@ EXPERIMENTS = [
         N_("An ensemble in one student"),
         N_("Does a student learn more from five networks that answer together than from one?"),
         f"{HINTON}, section 4",
-        GAIN,
+        TOGETHER,
         {"one": {**AN_ENSEMBLE, "teacher": "cnn", "seeds": 8}, "several": {**AN_ENSEMBLE, "seeds": 8}},
         {"one": {**AN_ENSEMBLE, "teacher": "cnn", "seeds": 32}, "several": {**AN_ENSEMBLE, "seeds": 32}},
         (15, 60),

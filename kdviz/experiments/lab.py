@@ -17,7 +17,7 @@ from kdviz.spec import RunSpec
 
 EXPECTED: Mapping[str, str] = {
     "harms": N_("The students make more errors than with the right line."),
-    "neither": N_("No difference will be visible."),
+    "neither": N_("No difference is visible."),
     "helps": N_("The students make fewer errors than with the right line."),
     "unknown": N_("It cannot be told: one seed has no interval."),
 }

@@ -16,6 +16,7 @@ from kdviz.i18n import _
 
 ROW = 46  # pixels
 WRAPPED = 22  # letters of a label in a line: a phone has room for as many beside the figure
+LINE = 20  # pixels
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,13 @@ def draw(
 
 def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: Theme) -> dict[str, Any]:
     ink, faint = INK[theme], "rgba(128,128,128,0.25)"
-    top, bottom = 40 if named else 8, 52
-    labels = ["<br>".join(textwrap.wrap(row.label, WRAPPED)) + "  " for row in reversed(rows)]
+    top = 40 if named else 8
+    labels = [broken(row.label) + "  " for row in reversed(rows)]
+    deepest = 1 + max((label.count("<br>") for label in labels), default=0)
+    title = broken(across)
+    bottom = 34 + LINE * (1 + title.count("<br>"))
     return {
-        "height": top + bottom + ROW * len(rows) + 12,
+        "height": top + bottom + max(ROW, 12 + LINE * deepest) * len(rows) + 12,
         "margin": {"l": 8, "r": 20, "t": top, "b": bottom},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
@@ -102,12 +106,19 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
         "showlegend": named,
         "dragmode": False,
         "hoverlabel": {"font": {"size": 15}},
-        "xaxis": {"title": {"text": across, "font": {"size": 15, "color": ink}}, "gridcolor": faint,
+        "xaxis": {"title": {"text": title, "font": {"size": 15, "color": ink}}, "gridcolor": faint,
                   "rangemode": "tozero" if signed else "normal", "fixedrange": True, "zeroline": signed,
                   "zerolinecolor": ink, "zerolinewidth": 2, "nticks": 6, "tickfont": {"size": 14, "color": ink}},
         "yaxis": {"tickvals": list(range(len(rows))), "ticktext": labels, "range": [-0.6, len(rows) - 0.3], "automargin": True,
                   "fixedrange": True, "showgrid": False, "zeroline": False, "tickfont": {"size": 15, "color": ink}},
     }  # fmt: skip
+
+
+def broken(text: str) -> str:
+    """Return a text broken into lines of WRAPPED letters; a Chinese one, whose letters are wider, of about half as many."""
+    wide = any("\u3000" <= letter <= "\uffef" for letter in text)
+    kept = text.replace(" = ", "\u00a0=\u00a0").replace("，", "， ")
+    return "<br>".join(textwrap.wrap(kept, WRAPPED // 2 + 2 if wide else WRAPPED)).replace("， ", "，")
 
 
 def _hover(row: Row, number: Any) -> str:

@@ -35,8 +35,8 @@ def settle() -> Experiment | None:
         state[EXPECTED][state[EXPERIMENT]] = state[PREDICTED]
     if state[EXPERIMENT] != LAB:
         state[BUG] = None
-    elif state[BUG] is None:
-        state[BUG] = next(iter(MISCONCEPTIONS))
+    else:
+        state[BUG] = state[BUG] if state[BUG] in MISCONCEPTIONS else next(iter(MISCONCEPTIONS))
     return experiments.find(state[EXPERIMENT])
 
 

@@ -60,7 +60,7 @@ NAMES: dict[str, dict[str, str]] = {
 
 def value(knob: str, name: Any) -> Any:
     """Return a name that is a knob's value in words, any other value as it is."""
-    return _(NAMES[knob][name]) if knob in NAMES else name
+    return _(NAMES[knob][name]) if name in NAMES.get(knob, {}) else name
 
 
 def setting(knob: str, given: Any) -> str:

@@ -290,6 +290,12 @@ def test_each_bug_shows_its_two_lines_and_asks_first(bug: str) -> None:
     assert f"{came}: {lab.EXPECTED[outcome]}" in said(at)
 
 
+def test_a_choice_made_in_another_language_is_the_same_choice() -> None:
+    at = page(experiment="misconceptions", bug="mse_of_softmaxes")
+    at.session_state["language"] = "zh_Hant"
+    assert next(code.value for code in seen(at.run()).code) == MISCONCEPTIONS["mse_of_softmaxes"].wrong
+
+
 def test_a_bug_is_run_against_the_right_loss(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gain, "OF_DIGITS", {**TINY, "teacher": "cnn"})
     at = press(page(experiment="misconceptions", bug="no_t_squared"), "bug_harms")
