@@ -94,7 +94,7 @@ def test_a_link_of_a_run_opens_it_or_its_settings(server: Served, visitor: Open)
 
     server.store.delete(run_id)
     visit(other, link)
-    expect(other.get_by_test_id("stAlert").first).to_contain_text(
+    expect(other.get_by_test_id("stAlert")).to_contain_text(
         f"'{run_id}' of this link is not in this store; its settings are here"
     )
     expect(other.locator(".st-key-start button")).to_be_enabled()
