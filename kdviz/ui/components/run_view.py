@@ -41,7 +41,7 @@ def recorded(view: shown.Shown, title: str = "", of_others: bool = False) -> Non
     made = view.made or {}
     fields = dict(version=made["versions"]["kdviz"], date=made["date"], machine=made["machine"], cores=made["cores"])
     if of_others:
-        st.info(
+        st.markdown(
             _(
                 "There is no recorded run of these settings. The one below is of “{preset}”: {summary}. Start trains what the "
                 "settings say.",
