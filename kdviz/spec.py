@@ -111,7 +111,7 @@ class RunSpec:
     dataset: str = knob("digits", N_("Dataset"), N_("the images"))
     teacher: str = knob(
         "cnn", N_("Teacher"), N_("a trained network of this dataset"),
-        by_dataset={"street": "cnn-16-32-32", "fashion-mnist": OWN_TEACHER, "cifar10": "cnn-64-256-256", OWN: OWN_TEACHER},
+        by_dataset={"street": "cnn-16-32-32", "fashion-mnist": OWN_TEACHER, "cifar10": "cnn-96-352-352", OWN: OWN_TEACHER},
     )  # fmt: skip
     student: tuple[str, ...] = knob(
         ("mlp-30-30",), N_("Student"),

@@ -12,7 +12,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,10 +71,10 @@ def recipe(dataset: str, network: str, images: int) -> Recipe:
         return Recipe(120, 64, 1e-3, dropout_hidden=0.2 if network != "linear" else 0.0, jitter=1, learns_from="train")
     # Few images need more epochs, smaller batches and, as those are noisier, smaller steps.
     epochs, batch_size, step = (30, 1000, 0.2) if images >= 20_000 else (40, 250, 0.1) if images >= 3_000 else (60, 50, 0.05)
-    if dataset == "cifar10":
-        epochs = 60
     if network.startswith("cnn-"):
-        return Recipe(epochs, batch_size, step, jitter=4, flip=True, cutout=8, optimizer="muon")
+        whole = Recipe(epochs, batch_size, step, jitter=4, flip=True, cutout=8, optimizer="muon")
+        # Unmixed, 60 epochs of cnn-64-256-256 knew 99.9 % of CIFAR-10's training images by heart, and 90.8 % of the others.
+        return replace(whole, epochs=36, cutmix=0.5, half=True) if dataset == "cifar10" else whole
     return Recipe(epochs, min(batch_size, 128), 1e-3, dropout_hidden=0.4 if network != "linear" else 0.0, jitter=2)
 
 

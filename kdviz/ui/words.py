@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kdviz import data, misconceptions, spec
+from kdviz import data, misconceptions
 from kdviz.i18n import N_, _
 
 WORDS: dict[str, tuple[str, str]] = {
@@ -67,6 +67,8 @@ def setting(knob: str, given: Any) -> str:
     """Return a knob's whole value in words."""
     if knob in NAMES or isinstance(given, list):
         return ", ".join(value(knob, name) for name in given)
+    from kdviz import spec  # not for the first page, whose title would wait for it
+
     return spec.written(given) or _("none")
 
 

@@ -58,7 +58,7 @@ def test_jpeg_files_are_answered_by_the_teacher_of_cifar10(server: Served, visit
         expect(sentence).not_to_have_text(before)
         said.append(answer(page))
         before = sentence.inner_text()
-    network, parameters = teachers.load(teachers.find("cifar10", "cnn-64-256-256"))
+    network, parameters = teachers.load(teachers.find("cifar10", "cnn-96-352-352"))
     dataset = data.load("cifar10")
     pixels = np.stack([picture.fitted(picture.read(file.read_bytes()), dataset.shape) for file in files])
     expected = models.logits(network, parameters, models.inputs(pixels, dataset.mean, dataset.std))[0].argmax(-1)

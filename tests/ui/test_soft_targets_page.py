@@ -140,7 +140,8 @@ def test_temperature_changes_the_sentence_and_the_link() -> None:
     assert not at.exception
     assert sentence(at) != before
     number = at.session_state["soft_targets_image"]
-    assert at.query_params == {"dataset": "digits", "teacher": "cnn", "image": str(number), "T": "20"}
+    asked = {"dataset": "digits", "teacher": "cnn", "image": str(number), "gallery": "telling", "T": "20"}
+    assert at.query_params == asked
     share = re.search(r"\*\*(\d)\*\* a share of ([\d.]+)%", sentence(at))
     assert share is not None
     assert float(share[2]) / 100 == pytest.approx(softmax(logits_of(number), 20.0)[int(share[1])], abs=1e-3)

@@ -9,7 +9,17 @@ from kdviz.errors import DataUnavailable, UserError
 from kdviz.i18n import _
 from kdviz.spec import MAX_MEMBERS, TeacherSpec
 
-NETWORKS = ["linear", "mlp-100", "mlp-1200-1200", "cnn", "cnn-8-16", "cnn-16-32-32", "cnn-32-64-64", "cnn-64-256-256"]
+NETWORKS = [
+    "linear",
+    "mlp-100",
+    "mlp-1200-1200",
+    "cnn",
+    "cnn-8-16",
+    "cnn-16-32-32",
+    "cnn-32-64-64",
+    "cnn-64-256-256",
+    "cnn-96-352-352",
+]
 FIELDS = TeacherSpec.__dataclass_fields__
 DATASET, NETWORK, MEMBERS, EPOCHS, SEED = (f"teacher_{name}" for name in ("dataset", "network", "members", "epochs", "seed"))
 
