@@ -10,6 +10,7 @@ from kdviz.errors import UserError
 from kdviz.i18n import _
 from kdviz.ui import hiding, language, link, server
 from kdviz.ui.components import share
+from kdviz.ui.ending import PageEnds
 
 PAGES = Path(__file__).parent / "app_pages"
 
@@ -66,6 +67,8 @@ try:
     page.run()
 except UserError as error:  # what a page does not answer in its own place is said here, in one sentence
     st.error(error.translated(), icon=":material/error:")
+except PageEnds:
+    pass
 finally:  # also of a page that stops early, to say what is missing: the engine is what fetches it
     with sharing:  # when the page has settled what its link says
         share.control(address, link.full(address.replace("-", "_")))

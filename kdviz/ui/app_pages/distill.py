@@ -15,11 +15,7 @@ from kdviz.ui.components import prepare, run_list, run_view, spec_form
 
 state = st.session_state
 
-try:
-    store = server.store()
-except UserError as error:
-    st.error(error.translated())
-    st.stop()
+store = server.store()
 
 
 opened = distill_state.settle(store)

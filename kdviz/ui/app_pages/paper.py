@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
-from kdviz.errors import UserError
 from kdviz.ui import paper_state, server
 from kdviz.ui.components import claim, claim_list, top
 
-try:
-    store = server.store()
-except UserError as error:
-    st.error(error.translated())
-    st.stop()
+store = server.store()
 
 experiment = paper_state.settle()
 top.of(experiment.name if experiment is not None else "")

@@ -16,6 +16,7 @@ from kdviz.figures import numbers
 from kdviz.i18n import _
 from kdviz.ui import hiding, link, students, subject
 from kdviz.ui.components import dial, pictures, test_images
+from kdviz.ui.ending import PageEnds
 from kdviz.ui.words import WORDS, explain
 
 MOST_BARS, MOST_DATASETS = 12, 8
@@ -79,7 +80,7 @@ if looked_at is None:
     with choice:
         choose(state.get(test_images.SOURCE) == "own")
     link.write(subject.PAGE, subject.TABLE)
-    st.stop()
+    raise PageEnds
 
 with hero:
     left, right = st.columns([1.2, 4], gap="medium")

@@ -16,11 +16,7 @@ from kdviz.ui.components import own_folder, prepare, run_list, run_view, teacher
 ROWS = 8
 state = st.session_state
 
-try:
-    store = server.store()
-except UserError as error:
-    st.error(error.translated())
-    st.stop()
+store = server.store()
 
 
 open_run, choose = partial(teachers_state.open_run, store), teachers_state.choose
