@@ -16,6 +16,8 @@ from kdviz.i18n import N_, _
 Given = ParamSpec("Given")
 
 SHORT = {"en": "EN", "zh_Hant": "中文"}
+OPEN = ("settings", "older_runs")
+"""The keys of what a reader opens and closes, and what is made only while it is open."""
 
 
 def settle() -> None:
@@ -44,7 +46,7 @@ def _choose_again() -> None:
     """Choose in every widget what is chosen there: the browser has the choice in words, and those of the other language."""
     state = st.session_state
     for key in list(state):
-        if isinstance(value := state[key], (str, list, int)) and not isinstance(value, bool):  # bools: buttons cannot be set
+        if isinstance(value := state[key], (str, list, int)) and (not isinstance(value, bool) or key in OPEN):  # no buttons
             state[key] = value
 
 

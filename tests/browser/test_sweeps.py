@@ -81,7 +81,7 @@ def test_a_phone_shows_a_sweep_without_sideways_scrolling(server: Served, visito
     visit(page, f"{server.url}/distill")
     sweep_side(page)
     expect(page.locator(".js-plotly-plot")).to_have_count(1 + 3)
-    page.locator("details > summary").last.click()  # every cell in numbers
+    page.locator(".st-key-sweep_table summary").click()  # every cell in numbers
     page.get_by_test_id("stDataFrame").wait_for()
     for element in ("html", "[data-testid=stMain]"):
         wide, there = page.locator(element).evaluate("element => [element.scrollWidth, element.clientWidth]")

@@ -269,7 +269,8 @@ def test_a_zip_is_looked_through_used_and_removed_again(store: Store, here: Path
 
     # Distill offers it, with its own defaults.
     other = page("distill")
-    assert "street-life" in other.selectbox(key="spec_dataset").options
+    other.session_state["settings"] = True
+    assert "street-life" in seen(other.run()).selectbox(key="spec_dataset").options
     seen(other.selectbox(key="spec_dataset").set_value("own-street-life").run())
     defaults = RunSpec.from_dict({"dataset": "own-street-life"})
     assert other.multiselect(key="spec_student").value == list(defaults.student)
