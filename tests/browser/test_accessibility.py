@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Finished, Open
 from tests.browser.driving import Served, settled, visit
@@ -48,6 +49,8 @@ def look(page: Page, address: str) -> None:
     visit(page, address)
     page.locator("h2, .js-plotly-plot").first.wait_for()
     page.locator(".copy button[aria-label]").first.wait_for()  # the scripts of components have come
+    for plot in page.locator(".plot[role=img]").all():
+        expect(plot).to_have_attribute("aria-label", re.compile("."))  # and the figures have been drawn
     for details in page.locator("details").all():
         if not details.evaluate("details => details.open"):
             details.locator("summary").click()

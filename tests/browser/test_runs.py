@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from kdviz import stats
 from kdviz.spec import RunSpec
@@ -80,6 +80,12 @@ def test_a_run_is_found_again_after_a_reload_and_stops_when_told(server: Served,
     expect(page.locator(".st-key-start button")).to_be_enabled()
 
 
+def place(page: Page, run_id: str) -> int:
+    """Return where a run stands in the list, from 0."""
+    entries = page.locator("[class*='st-key-open_']").evaluate_all("all => all.map(one => one.className)")
+    return next(number for number, names in enumerate(entries) if f"st-key-open_{run_id}" in names)
+
+
 def test_runs_are_renamed_laid_over_each_other_and_deleted(server: Served, visitor: Open, finished: Finished) -> None:
     store = server.store
     other = store.add_run(RunSpec(student=("linear",), fraction=(0.2,), epochs=20, seeds=2))
@@ -92,8 +98,7 @@ def test_runs_are_renamed_laid_over_each_other_and_deleted(server: Served, visit
     entry = page.locator(f".st-key-open_{finished.run_id}")
     expect(entry).to_contain_text("digits, teacher cnn, student mlp-30-30, T = 4, 5 seeds, 100 epochs")
 
-    ids = [run.id for run in store.runs()]
-    menus(page).nth(ids.index(finished.run_id)).click()
+    menus(page).nth(place(page, finished.run_id)).click()
     name = page.locator(f".st-key-name_{finished.run_id} input")
     name.fill("30 + 30")
     name.press("Enter")
@@ -108,7 +113,7 @@ def test_runs_are_renamed_laid_over_each_other_and_deleted(server: Served, visit
     page.locator(f".st-key-overlay_{finished.run_id} label").click()
     until(lambda: "30 + 30: hard labels" not in counts(page), "the other run is gone again")
 
-    menus(page).nth(ids.index(other)).click()
+    menus(page).nth(place(page, other)).click()
     page.locator(f".st-key-delete_{other} button").click()
     page.locator(f".st-key-open_{other}").wait_for(state="detached")
     assert store.run(other) is None and not store.points(other)
