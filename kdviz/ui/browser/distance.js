@@ -3,32 +3,14 @@
 
 import { colour } from "./bars.js"
 import { Lines } from "./lines.js"
-import { hear, temperatureNow } from "./turning.js"
+import { Following, following, temperatureNow } from "./turning.js"
 
-const views = new WeakMap()
+export default following(".distance", root => new Distance(root))
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".distance")
-  if (!root) return
-  const view = views.get(root) ?? new Distance(root)
-  views.set(root, view)
-  view.update(data)
-  return () => view.end()
-}
-
-class Distance {
+class Distance extends Following {
   constructor(root) {
-    this.root = root
+    super(root)
     this.lines = new Lines(root)
-    this.deaf = hear(T => this.draw(T))
-    this.resized = new ResizeObserver(() => this.width !== root.clientWidth && this.show())
-    this.resized.observe(root)
-  }
-
-  end() {
-    this.deaf()
-    this.resized.disconnect()
-    views.delete(this.root)
   }
 
   update(data) {

@@ -5,36 +5,18 @@ import { colour, create, write } from "./bars.js"
 import { percent } from "./numbers.js"
 import { Panels, shares } from "./panels.js"
 import { geometricSoftmax, meanSoftmax, ranking, softmax, temperedSoftmax } from "./soft_targets.js"
-import { hear, temperatureNow } from "./turning.js"
+import { Following, following, temperatureNow } from "./turning.js"
 import { fill, inWords } from "./words.js"
 
-const views = new WeakMap()
+export default following(".ensemble", root => new Ensemble(root))
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".ensemble")
-  if (!root) return
-  const view = views.get(root) ?? new Ensemble(root)
-  views.set(root, view)
-  view.update(data)
-  return () => view.end()
-}
-
-class Ensemble {
+class Ensemble extends Following {
   constructor(root) {
-    this.root = root
+    super(root)
     this.said = create("p", { class: "live" })
     this.panels = new Panels(create("div", { class: "panels" }))
     this.table = create("div", { class: "scroll", tabindex: 0 })
     root.replaceChildren(this.said, this.panels.root, this.table)
-    this.deaf = hear(T => this.draw(T))
-    this.resized = new ResizeObserver(() => this.width !== root.clientWidth && this.show())
-    this.resized.observe(root)
-  }
-
-  end() {
-    this.deaf()
-    this.resized.disconnect()
-    views.delete(this.root)
   }
 
   update(data) {

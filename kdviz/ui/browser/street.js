@@ -7,24 +7,16 @@ import { percent, temperature } from "./numbers.js"
 import { filled } from "./opinion.js"
 import { Panels, shares } from "./panels.js"
 import { logSoftmax, softmax } from "./soft_targets.js"
-import { hear, temperatureNow } from "./turning.js"
+import { Following, following, temperatureNow } from "./turning.js"
 import { inWords } from "./words.js"
 
 const kept = {} // the shape that the reader chose: it outlives the element
-const views = new WeakMap()
 
-export default function ({ data, parentElement }) {
-  const root = parentElement.querySelector(".street")
-  if (!root) return
-  const view = views.get(root) ?? new Street(root)
-  views.set(root, view)
-  view.update(data)
-  return () => view.end()
-}
+export default following(".street", root => new Street(root))
 
-class Street {
+class Street extends Following {
   constructor(root) {
-    this.root = root
+    super(root)
     this.range = create("input", { type: "range", min: 0, step: 1 })
     this.shape = create("output", { "aria-hidden": "true" })
     this.name = create("span")
@@ -39,15 +31,6 @@ class Street {
       kept.at = Number(this.range.value)
       this.draw(this.T, true)
     }
-    this.deaf = hear(T => this.draw(T))
-    this.resized = new ResizeObserver(() => this.width !== root.clientWidth && this.show())
-    this.resized.observe(root)
-  }
-
-  end() {
-    this.deaf()
-    this.resized.disconnect()
-    views.delete(this.root)
   }
 
   update(data) {

@@ -21,7 +21,38 @@ export function temperatureNow(python) {
 }
 
 // then: called with every temperature from now on. Returns what ends that.
-export function hear(then) {
+function hear(then) {
   heard.add(then)
   return () => heard.delete(then)
+}
+
+const views = new WeakMap()
+
+// A part of the page that is drawn at the dial's temperature. It has update(data), show(), which draws all and sets this.width, and
+// draw(T); it is drawn again at every temperature and when its width changes, until end().
+export class Following {
+  constructor(root) {
+    this.root = root
+    this.deaf = hear(T => this.draw(T))
+    this.resized = new ResizeObserver(() => this.width !== root.clientWidth && this.show())
+    this.resized.observe(root)
+  }
+
+  end() {
+    this.deaf()
+    this.resized.disconnect()
+    views.delete(this.root)
+  }
+}
+
+// Returns a component's function for Streamlit. selector: of its element; make: makes the Following for it, once.
+export function following(selector, make) {
+  return ({ data, parentElement }) => {
+    const root = parentElement.querySelector(selector)
+    if (!root) return
+    const view = views.get(root) ?? make(root)
+    views.set(root, view)
+    view.update(data)
+    return () => view.end()
+  }
 }
