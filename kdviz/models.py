@@ -285,8 +285,10 @@ def forward(
                 if layer.pool:
                     x = F.max_pool2d(x, 2)
                 mean, variance = (parameters[f"{number}.{part}"].view(-1) for part in STATISTICS)
+                # Without a weight CUDA's kernel gives the bias no gradient; a processor's does, and is spared a product.
+                ones = None if x.device.type == "cpu" else torch.ones_like(mean)
                 x = F.batch_norm(
-                    x, mean, variance, None, bias.flatten(), training, STATISTICS_MOMENTUM, STATISTICS_EPSILON
+                    x, mean, variance, ones, bias.flatten(), training, STATISTICS_MOMENTUM, STATISTICS_EPSILON
                 )  # fmt: skip
                 x = F.gelu(x)
             else:

@@ -95,9 +95,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
     learned = {fraction: transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
     images = {fraction: len(numbers) for fraction, numbers in learned.items()}
     judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
-    how = strategy.choose(
-        spec, images, judged.stop - judged.start, settings.workers().threads, compiling, earlier, chosen.type != "cpu"
-    )
+    how = strategy.choose(spec, images, judged.stop - judged.start, settings.workers().threads, compiling, earlier, chosen.type)
     settle(how)
     judges: dict[str, Any] = {
         "test_inputs": models.inputs(dataset.pixels[judged], dataset.mean, dataset.std),
@@ -133,6 +131,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
         stacks.append(turns.Stack(plan, material[first.fraction], numbers))
     chosen_here = {
         "device": str(chosen),
+        "graphics_card": torch.cuda.get_device_name() if chosen.type == "cuda" else None,
         "precision": how.precision,
         "threads": how.threads,
         "compiled": how.compiled,

@@ -46,11 +46,12 @@ class Strategy:
     why: str
 
 
-def stacks(students: Sequence[Student], networks: Mapping[str, models.Architecture]) -> list[list[int]]:
+def stacks(students: Sequence[Student], networks: Mapping[str, models.Architecture], device: str = "cpu") -> list[list[int]]:
     """Return which students train as one program, those of one network and fraction at most.
 
     Small students all together; where they would be too much for the processor's caches, each seed's conditions together, so
-    that student and control still climb side by side; convolutions one by one, since stacked ones are slower than in turn.
+    that student and control still climb side by side; convolutions one by one, since stacked ones are slower than in turn. A
+    graphics card has no such caches, and waits for its programs' launches rather: there all dense students go together.
     """
     together: dict[tuple[Any, ...], list[int]] = {}
     alike = Counter((student.network, student.fraction) for student in students)
@@ -59,7 +60,7 @@ def stacks(students: Sequence[Student], networks: Mapping[str, models.Architectu
         network = networks[student.network]
         if network.convolutional:
             key = (*key, student.seed, number)
-        elif alike[student.network, student.fraction] * network.parameters > STACK_PARAMETERS:
+        elif device == "cpu" and alike[student.network, student.fraction] * network.parameters > STACK_PARAMETERS:
             key = (*key, student.seed)
         together.setdefault(key, []).append(number)
     return list(together.values())
@@ -97,16 +98,16 @@ def choose(
     available: int,
     compiling: str = "auto",
     earlier: Mapping[str, Any] | None = None,
-    on_gpu: bool = False,
+    device: str = "cpu",
 ) -> Strategy:
     """Return how a run trains here.
 
     images: of the transfer set at each fraction; available: threads; compiling: auto, yes or no; earlier: the settings stored by
-    an earlier attempt, whose choices are kept, since they decide the last bits of a result.
+    an earlier attempt, whose choices are kept, since they decide the last bits of a result; device: its kind, cpu, cuda or mps.
     """
     networks = spec.networks
     students, why = spec.students, []
-    together = stacks(students, networks)
+    together = stacks(students, networks, device)
     firsts = [students[numbers[0]] for numbers in together]
     threads = max(
         threads_for(networks[first.network], len(numbers), spec.batch_size, available)
@@ -114,7 +115,7 @@ def choose(
     )
     why.append(f"{len(students)} students in {len(together)} program(s), {threads} thread(s)")
 
-    precision, reason = choose_precision(spec.precision, list(networks.values()))
+    precision, reason = choose_precision(spec.precision, list(networks.values()), device)
     why.append(reason)
     steps = [math.ceil(images[first.fraction] / spec.batch_size) * spec.epochs for first in firsts]
     eager = [
@@ -133,7 +134,7 @@ def choose(
     )
     again = marker(spec, precision, threads).exists()
     cost = len(programs) * (COMPILE_AGAIN_SECONDS if again else COMPILE_SECONDS)
-    compiled, reason = choose_compiling(compiling, list(networks.values()), saved, cost, on_gpu)
+    compiled, reason = choose_compiling(compiling, list(networks.values()), saved, cost, device)
     why.append(reason)
     if earlier:
         threads = earlier.get("threads", threads)
@@ -148,14 +149,14 @@ def choose(
 
 
 def choose_for_teacher(
-    network: models.Architecture, batch: int, steps: int, evaluations: int, available: int, dropout: bool, on_gpu: bool = False,
+    network: models.Architecture, batch: int, steps: int, evaluations: int, available: int, dropout: bool, device: str = "cpu",
     earlier: Mapping[str, Any] | None = None,
 ) -> Strategy:  # fmt: skip
     """Return how a teacher trains here: one network, by its recipe's batch size and steps, judged so many times."""
     threads = threads_for(network, 1, batch, available)
-    precision, why_precision = choose_precision("auto", [network])
+    precision, why_precision = choose_precision("auto", [network], device)
     saved = 0.0 if dropout else steps * _saved_by_compiling(network, 1)  # with dropout 15.5 ms a step, and eager 15.5 (measured)
-    compiled, why_compiled = choose_compiling("auto", [network], saved, COMPILE_SECONDS, on_gpu)
+    compiled, why_compiled = choose_compiling("auto", [network], saved, COMPILE_SECONDS, device)
     why = f"{threads} thread(s); {why_precision}; {why_compiled}"
     if earlier is not None:
         precision, compiled, threads, why = (earlier[name] for name in ("precision", "compiled", "threads", "why"))
@@ -163,23 +164,21 @@ def choose_for_teacher(
     return Strategy([[0]], [evaluations], compiled, precision, threads, why)
 
 
-def choose_precision(asked: str, networks: list[models.Architecture]) -> tuple[str, str]:
+def choose_precision(asked: str, networks: list[models.Architecture], device: str = "cpu") -> tuple[str, str]:
     """Return fp32 or bf16 for what was asked (auto, fp32, bf16), and why."""
     if asked != "auto":
         return asked, f"{asked}, as asked"
     if max(network.multiply_adds for network in networks) < WIDE:
         return "fp32", "fp32, since these networks are too small to gain by bf16"
-    gain = bf16_gain()
+    gain = bf16_gain(device)
     if gain > 1.7:
-        return "bf16", f"bf16, {gain:.1f} times as fast as fp32 on this processor"
-    return "fp32", f"fp32, since bf16 is {gain:.1f} times as fast on this processor"
+        return "bf16", f"bf16, {gain:.1f} times as fast as fp32 on this {_machine(device)}"
+    return "fp32", f"fp32, since bf16 is {gain:.1f} times as fast on this {_machine(device)}"
 
 
-def choose_compiling(
-    asked: str, networks: list[models.Architecture], saved: float, cost: float, on_gpu: bool
-) -> tuple[bool, str]:
+def choose_compiling(asked: str, networks: list[models.Architecture], saved: float, cost: float, device: str) -> tuple[bool, str]:
     """Return whether to compile for what was asked (auto, yes, no), and why. saved, cost: seconds."""
-    if on_gpu or any(network.convolutional for network in networks):
+    if device != "cpu" or any(network.convolutional for network in networks):
         return False, "not compiled: only dense networks on a CPU are"
     if asked == "no":
         return False, "not compiled, as asked"
@@ -196,19 +195,31 @@ def _saved_by_compiling(network: models.Architecture, students: int) -> float:
     return 0.2e-3 + min(_update_seconds(network, students) / 4, 0.3e-3)
 
 
+def _machine(device: str) -> str:
+    return "processor" if device == "cpu" else "graphics card"
+
+
 @lru_cache
-def bf16_gain() -> float:
-    """Return how many times as fast this processor multiplies matrices in bf16 as in fp32, measured in a few milliseconds."""
+def bf16_gain(device: str = "cpu") -> float:
+    """Return how many times as fast this machine multiplies matrices in bf16 as in fp32, measured in a few milliseconds."""
     import torch
+
+    rows, columns = (256, 512) if device == "cpu" else (2048, 4096)
+
+    def wait() -> None:
+        if device != "cpu":
+            torch.accelerator.synchronize()
 
     seconds = {}
     for dtype in (torch.float32, torch.bfloat16):
-        a = torch.ones(256, 512, dtype=dtype)
+        a = torch.ones(rows, columns, dtype=dtype, device=device)
         a @ a.mT
         times = []
         for _ in range(3):
+            wait()
             began = time.perf_counter()
             a @ a.mT
+            wait()
             times.append(time.perf_counter() - began)
         seconds[dtype] = min(times)
     return seconds[torch.float32] / seconds[torch.bfloat16]

@@ -55,7 +55,7 @@ def prepare(
     network = spec.architecture
     recipe = teachers.recipe(dataset.name, network.name, sum(dataset.counts[:2]))
     if spec.epochs is not None:
-        recipe = replace(recipe, epochs=spec.epochs)
+        recipe = replace(recipe, epochs=spec.epochs, restart=recipe.restart if recipe.restart < spec.epochs else 0)
     if hold_out:
         recipe = replace(recipe, learns_from="train")
     learned = dataset.split(recipe.learns_from)
@@ -73,7 +73,7 @@ def prepare(
     _per_epoch, steps = train.steps_of(len(learned), recipe.batch_size, recipe.epochs)
     how = strategy.choose_for_teacher(
         network, recipe.batch_size, steps, EVALUATIONS, settings.workers().threads,
-        dropout=recipe.dropout_hidden > 0, on_gpu=chosen.type != "cpu", earlier=earlier,
+        dropout=recipe.dropout_hidden > 0, device=chosen.type, earlier=earlier,
     )  # fmt: skip
     run.settle(how)
     plan = train.Plan(

@@ -37,7 +37,9 @@ class Recipe:
     that is greyed out, 0 for none (both at most a quarter of the picture's side); cutmix: share of the images that get a
     rectangle of another one, and as much of its label; max_norm: of a hidden unit's incoming weights, 0 for none; learns_from:
     the split, `train` where the validation images are to stay unseen, `training` for train and validation together; half: the
-    weights are kept in half precision, so that twice as many fit into a file, and judged as they are kept.
+    weights are kept in half precision, so that twice as many fit into a file, and judged as they are kept; restart: the epoch at
+    which the learning rate, having fallen to 0, starts again from half of what it was and falls once more (Loshchilov and Hutter
+    2017, arXiv:1608.03983), 0 for never.
     """
 
     epochs: int
@@ -53,6 +55,7 @@ class Recipe:
     cutout: int = 0
     cutmix: float = 0.0
     half: bool = False
+    restart: int = 0
 
 
 def recipe(dataset: str, network: str, images: int) -> Recipe:

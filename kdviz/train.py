@@ -128,6 +128,16 @@ def evaluation_steps(steps: int, evaluations: int) -> list[int]:
     return sorted({0, *(max(1, round(steps * (k / evaluations) ** 2)) for k in range(1, evaluations + 1))})
 
 
+def learning_rate_scale(plan: Plan, epoch: float) -> float:
+    """Return what the learning rate is multiplied by after so many epochs: 1, or falling evenly to 0, once or twice."""
+    if plan.schedule == "constant":
+        return 1.0
+    restart = plan.recipe.restart
+    if restart and epoch >= restart:
+        return 0.5 * (plan.epochs - epoch) / (plan.epochs - restart)
+    return 1 - epoch / (restart or plan.epochs)
+
+
 def side_by_side(students: list[Student]) -> tuple[list[int], int]:
     """Return the order in which students are stacked, those of a seed together, and in how many groups of one batch order."""
     order = sorted(range(len(students)), key=lambda number: students[number].seed)
@@ -201,7 +211,7 @@ def train(
         if within == 0 or len(order) == 0:
             order = torch.stack([batch_order(seed, epoch, count) for seed in seeds]).to(device)
         batch = order[:, within * plan.batch_size : (within + 1) * plan.batch_size]
-        scale = 1 - step.taken / steps if plan.schedule == "linear" else 1.0
+        scale = learning_rate_scale(plan, step.taken / per_epoch)
         images = material.inputs if windows is None else _altered(windows, batch, epoch, recipe, generator)
         labels = one_hot
         if recipe.cutmix and windows is not None:

@@ -22,7 +22,7 @@ def a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One that can compile, gains nothing by bf16 and has compiled nothing yet."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(strategy, "compiler_missing", lambda: None)
-    monkeypatch.setattr(strategy, "bf16_gain", lambda: 1.0)
+    monkeypatch.setattr(strategy, "bf16_gain", lambda *of: 1.0)
 
 
 def spec(**values: Any) -> RunSpec:
@@ -66,6 +66,12 @@ def test_every_student_is_in_one_stack_with_its_like(
 def test_narrow_students_train_together() -> None:
     of = spec(student="mlp-30-30", temperature=[1, 4, 20], seeds=5)
     assert stacks(of) == [list(range(20))]
+
+
+def test_on_a_graphics_card_wide_students_train_together_too() -> None:
+    of = spec(student=["mlp-800-800", "cnn"], temperature=[20], seeds=2)
+    assert strategy.stacks(of.students, networks(of), "cuda") == [[0, 1, 2, 3], [4], [5], [6], [7]]
+    assert strategy.stacks(of.students, networks(of), "cpu") == [[0, 2], [1, 3], [4], [5], [6], [7]]
 
 
 def test_each_network_and_fraction_is_a_program() -> None:
@@ -124,7 +130,7 @@ def test_without_a_compiler_nothing_is_compiled_and_the_reason_is_said(compiling
 
 
 def test_on_a_gpu_nothing_is_compiled() -> None:
-    chosen = choose(spec(epochs=500), compiling="yes", on_gpu=True)
+    chosen = choose(spec(epochs=500), compiling="yes", device="cuda")
     assert not chosen.compiled and "only dense networks on a CPU" in chosen.why
 
 
@@ -176,7 +182,7 @@ def test_what_compiling_needs_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp
 def test_precision_is_as_asked_or_what_is_faster_here(
     student: str, asked: str, gain: float, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(strategy, "bf16_gain", lambda: gain)
+    monkeypatch.setattr(strategy, "bf16_gain", lambda *of: gain)
     assert choose(spec(student=student, precision=asked)).precision == precision
 
 

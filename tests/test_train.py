@@ -460,6 +460,16 @@ def test_the_first_evaluation_comes_within_a_hundredth_of_the_steps(steps: int, 
     assert 1 <= train.evaluation_steps(steps, evaluations)[1] <= steps / 100 + 0.5
 
 
+def test_a_learning_rate_falls_to_zero_twice_where_the_recipe_restarts_it() -> None:
+    recipe = Recipe(10, 1, 0.1, restart=6)
+    twice = dataclasses.replace(plan(schedule="linear"), epochs=10, recipe=recipe)
+    assert [train.learning_rate_scale(twice, epoch) for epoch in (0, 3, 6, 8, 10)] == [1, 0.5, 0.5, 0.25, 0]
+    assert train.learning_rate_scale(twice, 6 - 1e-9) == pytest.approx(0, abs=1e-9)
+    once = dataclasses.replace(twice, recipe=dataclasses.replace(recipe, restart=0))
+    assert [train.learning_rate_scale(once, epoch) for epoch in (0, 2.5, 10)] == [1, 0.75, 0]
+    assert train.learning_rate_scale(dataclasses.replace(twice, schedule="constant"), 9) == 1
+
+
 def test_an_evaluation_schedule_by_hand() -> None:
     assert train.evaluation_steps(100, 5) == [0, 4, 16, 36, 64, 100]
     assert train.evaluation_steps(3, 200) == [0, 1, 2, 3]

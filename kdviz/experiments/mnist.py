@@ -296,8 +296,8 @@ EXPERIMENTS = [
         SECTION,
         GAIN,
         {"students": {**QUICK, "fraction": 0.1, "epochs": 30, "batch_size": 64}},
-        {"students": {**WIDE, "epochs": 150, "learning_rate": 0.001, "seeds": 5}},
-        (45, 2400),
+        {"students": {**WIDE, "hard_weight": 10, "epochs": 40, "learning_rate": 0.001, "seeds": 5}},
+        (45, 900),
         (
             Found("teacher", N_("teacher 1200-1200, errors"), 67, "section 3"),
             Found("hard_labels", N_("student 800-800 on hard labels, errors"), 146, "section 3"),

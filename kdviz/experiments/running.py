@@ -128,7 +128,7 @@ def made(parts: dict[str, Part], date: datetime.date) -> dict[str, Any]:
     return {
         "date": date.isoformat(),
         "machine": platform.machine(),
-        "processor": _processor(),
+        "processor": _processor(how[0].get("graphics_card")),
         "cores": os.cpu_count(),
         "versions": {
             "kdviz": __version__,
@@ -143,14 +143,15 @@ def made(parts: dict[str, Part], date: datetime.date) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
-    """Return the processor's name where Linux tells it, else what Python knows of it."""
+def _processor(graphics_card: str | None) -> str:
+    """Return the processor's name where Linux tells it, else what Python knows of it, behind the card's that trained."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+    processor = names[0] if names else platform.processor()
+    return f"{graphics_card}, {processor}" if graphics_card else processor
 
 
 def _duration(seconds: float) -> str:
