@@ -10,19 +10,18 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from kdviz import data, misconceptions, models
 from kdviz.errors import InvalidValue, UnknownName, UserError, quoted
 from kdviz.i18n import N_, Message
+from kdviz.knobs import followed, knob, number, validated, written
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 
-Spec = TypeVar("Spec")
 Condition = Literal[
     "hard_labels", "distilled", "permuted_non_targets", "confidence_weighted", "label_smoothing", "random_teacher"
 ]  # fmt: skip
@@ -38,31 +37,11 @@ LABELS_ALONE: tuple[Condition, ...] = ("hard_labels", "confidence_weighted")
 FURTHER = tuple(condition for condition in CONDITIONS if condition not in EVERY_RUN)
 GRID = ("temperature", "student", "soft_weight", "fraction", "loss")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
-NAME_LISTS = ("conditions", "loss")
 MAX_STUDENTS = 1024
 MAX_BYTES = 4_000_000_000
 TEACHER, MAX_MEMBERS = "teacher", 10
 OWN, OWN_TEACHER = "own", "cnn-32-64-64"
 """The key of `by_dataset` for all datasets made of somebody's folder; and the network of which a teacher is trained there."""
-
-
-def knob(
-    default: Any,
-    label: str,
-    help: str,
-    low: float | None = None,
-    high: float | None = None,
-    unit: str = "",
-    choices: tuple[str, ...] = (),
-    by_dataset: Mapping[str, Any] | None = None,
-) -> Any:
-    """Declare a field of RunSpec.
-
-    low, high: the allowed range, both included; choices: the allowed names, if fixed; by_dataset: defaults that differ from
-    `default`, which is that of digits.
-    """
-    meta = dict(label=label, help=help, low=low, high=high, unit=unit, choices=choices, by_dataset=by_dataset or {})
-    return field(default=default, metadata=meta)
 
 
 @dataclass(frozen=True)
@@ -116,11 +95,11 @@ class RunSpec:
     student: tuple[str, ...] = knob(
         ("mlp-30-30",), N_("Student"),
         N_("linear, mlp-A-B (hidden layers of A and B units), cnn or cnn-A-B-C (blocks of convolutions); a list trains each"),
-        by_dataset={"cifar10": ("cnn-16-32-32",), OWN: ("cnn-16-32-32",)},
+        by_dataset={"cifar10": ("cnn-16-32-32",), OWN: ("cnn-16-32-32",)}, each=str,
     )  # fmt: skip
     temperature: tuple[float, ...] = knob(
         (4.0,), N_("Temperature T"), N_("how far the teacher's answer is softened; a list trains a student for each"),
-        *TEMPERATURE_RANGE,
+        *TEMPERATURE_RANGE, each=check_temperature,
     )  # fmt: skip
     soft_weight: tuple[float, ...] = knob(
         (1.0,), N_("Weight of the soft targets"), N_("multiplies the soft term, which carries its T²; a list trains each"),
@@ -173,7 +152,7 @@ class RunSpec:
         by_dataset={"cifar10": (0.1,)},
     )  # fmt: skip
     classes_left_out: tuple[int, ...] = knob(
-        (), N_("Classes left out"), N_("classes whose images no student sees, by number"), 0, 999
+        (), N_("Classes left out"), N_("classes whose images no student sees, by number"), 0, 999, whole=True
     )
     evaluate_on: str = knob(
         "test", N_("Evaluate on"),
@@ -185,7 +164,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         known = data.source(self.dataset)
         for f in dataclasses.fields(self):
-            object.__setattr__(self, f.name, _validated(f, getattr(self, f.name)))
+            object.__setattr__(self, f.name, validated(f, getattr(self, f.name)))
         networks = self.networks
         left = set(range(len(known.class_names))) - set(self.classes_left_out)
         for wrong in set(self.classes_left_out) - set(range(len(known.class_names))):
@@ -296,7 +275,7 @@ class RunSpec:
         are followed. Names that are no knob are passed over.
         """
         given = {name: read(name, text) for name, text in texts.items() if name in KNOBS}
-        spec, problems = _followed(cls.from_dict, given)
+        spec, problems = followed(cls.from_dict, given)
         return spec or cls(), problems
 
 
@@ -329,9 +308,7 @@ class TeacherSpec:
         for name in ("epochs", "seed"):
             meta, value = self.__dataclass_fields__[name].metadata, getattr(self, name)
             if value is not None:
-                object.__setattr__(
-                    self, name, _number(Message(name, meta["label"]), value, meta["low"], meta["high"], whole=True)
-                )
+                object.__setattr__(self, name, number(Message(name, meta["label"]), value, meta["low"], meta["high"], whole=True))
 
     @property
     def name(self) -> str:
@@ -365,7 +342,7 @@ class TeacherSpec:
             dataset = data.source(values.get("dataset", "digits")).name
             return cls(**{"dataset": dataset, "network": suited(dataset), **values})
 
-        spec, problems = _followed(built, {name: text for name, text in texts.items() if name in cls.__dataclass_fields__})
+        spec, problems = followed(built, {name: text for name, text in texts.items() if name in cls.__dataclass_fields__})
         return spec or cls(), problems
 
     def to_dict(self) -> dict[str, Any]:
@@ -444,9 +421,9 @@ def _students(spec: RunSpec) -> tuple[Student, ...]:
 def _members(spec: RunSpec) -> dict[tuple[str, float, _Cell], list[int]]:
     """Return the numbers of the students of every cell of every network and fraction."""
     members: dict[tuple[str, float, _Cell], list[int]] = {}
-    for number, s in enumerate(_students(spec)):
+    for n, s in enumerate(_students(spec)):
         cell = _cell(s.condition, s.temperature or 0.0, s.soft_weight, s.loss)
-        members.setdefault((s.network, s.fraction, cell), []).append(number)
+        members.setdefault((s.network, s.fraction, cell), []).append(n)
     return members
 
 
@@ -462,82 +439,3 @@ def read(name: str, text: str) -> Any:
     if not isinstance(KNOBS[name].default, tuple):
         return text
     return [part.strip() for part in text.replace("，", ",").split(",") if part.strip()]
-
-
-def written(value: Any) -> str:
-    """Return a knob's value as text from which `read` and the spec make the same value again."""
-    if isinstance(value, tuple):
-        return ",".join(written(each) for each in value)
-    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
-
-
-def _followed(build: Callable[[Mapping[str, Any]], Spec], given: Mapping[str, Any]) -> tuple[Spec | None, list[UserError]]:
-    """Build a spec from the values that can be followed together; return it and what is wrong with each that cannot."""
-    followed: dict[str, Any] = {}
-    wrong: dict[str, UserError] = {}
-    try:
-        return build(given), []
-    except UserError:
-        spec = None
-    while True:  # again while it helps: fewer seeds may make room for more temperatures
-        before = len(followed)
-        for name in [name for name in given if name not in followed]:
-            try:
-                spec = build({**followed, name: given[name]})
-            except UserError as error:
-                wrong[name] = error
-            else:
-                followed[name] = given[name]
-        if len(followed) == before:
-            return spec, [error for name, error in wrong.items() if name not in followed]
-
-
-def _validated(f: dataclasses.Field[Any], value: Any) -> Any:
-    """Return a knob's value in its own type. Raises InvalidValue or UnknownName, the value and the range in the sentence."""
-    meta, name = f.metadata, Message(f.name.replace("_", " "), f.metadata["label"])
-    if f.name in NAME_LISTS:
-        values = value if isinstance(value, (list, tuple)) else [value]
-        if not values:
-            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
-        for each in values:
-            _choice(name, each, meta["choices"])
-        return tuple(choice for choice in meta["choices"] if choice in values)
-    if f.name in GRID:
-        values = value if isinstance(value, (list, tuple)) else [value]
-        if not values:
-            raise InvalidValue(N_("{knob} must be one value or several, got none"), knob=name)
-        if f.name == "student":
-            return tuple(dict.fromkeys(str(v) for v in values))
-        if f.name == "temperature":
-            return tuple(dict.fromkeys(check_temperature(T) for T in values))
-        return tuple(dict.fromkeys(_number(name, v, meta["low"], meta["high"], whole=False) for v in values))
-    if f.name == "classes_left_out":
-        values = value if isinstance(value, (list, tuple)) else [value]
-        return tuple(sorted({_number(name, v, meta["low"], meta["high"], whole=True) for v in values}))
-    if isinstance(f.default, str):
-        if meta["choices"]:
-            _choice(name, value, meta["choices"])
-        return str(value)
-    if f.default is None and value is None:
-        return None
-    return _number(name, value, meta["low"], meta["high"], whole=isinstance(f.default, int))
-
-
-def _choice(name: Message, value: Any, choices: tuple[str, ...]) -> None:
-    """Raise UnknownName unless a value is one of the allowed names."""
-    if value not in choices:
-        raise UnknownName(N_("unknown {knob} {name}; known: {known}"), knob=name, name=quoted(value, 80), known=list(choices))
-
-
-def _number(name: Message, value: Any, low: float, high: float, whole: bool) -> Any:
-    """Return value as an int (whole) or a float within low..high. Raises InvalidValue."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not low <= number <= high or (whole and number != int(number)) or isinstance(value, bool):
-        sentence = N_("{knob} must be a number from {low:g} to {high:g}, got {value}")
-        if whole:
-            sentence = N_("{knob} must be a whole number from {low:g} to {high:g}, got {value}")
-        raise InvalidValue(sentence, knob=name, low=low, high=high, value=quoted(value, 40))
-    return int(number) if whole else number

@@ -67,9 +67,9 @@ def setting(knob: str, given: Any) -> str:
     """Return a knob's whole value in words."""
     if knob in NAMES or isinstance(given, list):
         return ", ".join(value(knob, name) for name in given)
-    from kdviz import spec  # not for the first page, whose title would wait for it
+    from kdviz import knobs  # not for the first page, whose title would wait for it
 
-    return spec.written(given) or _("none")
+    return knobs.written(given) or _("none")
 
 
 def class_names(dataset: str, names: Sequence[str]) -> tuple[str, ...]:

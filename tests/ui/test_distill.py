@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdviz import i18n, pace, presets, settings, stats
+from kdviz import i18n, knobs, pace, presets, settings, stats
 from kdviz.errors import InvalidValue, UserError
 from kdviz.figures import curves
 from kdviz.i18n import N_
-from kdviz.spec import KNOBS, NAME_LISTS, RunSpec
+from kdviz.spec import KNOBS, RunSpec
 from kdviz.store import State, Store, open_store
 from tests.sources import ROOT
 from tests.ui.given import components
@@ -201,7 +201,7 @@ def test_a_preset_sets_every_knob_and_shows_its_record(preset: str, language: st
     chosen = presets.PRESETS[preset]
     for name in KNOBS:
         shown, wanted = at.session_state[f"spec_{name}"], getattr(chosen.spec, name)
-        if name in ("student", *NAME_LISTS):
+        if name == "student" or knobs.of_names(KNOBS[name]):
             assert tuple(shown) == wanted
         else:
             assert shown == (", ".join(f"{value:g}" for value in wanted) if isinstance(wanted, tuple) else wanted), name

@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from kdviz import data, spec, teachers
+from kdviz import data, knobs, spec, teachers
 from kdviz.errors import UserError
 from kdviz.i18n import _
-from kdviz.spec import GRID, KNOBS, NAME_LISTS, RunSpec
+from kdviz.spec import GRID, KNOBS, RunSpec
 from kdviz.ui import words
 
 STUDENTS = ["linear", "mlp-30-30", "mlp-100", "mlp-300-300", "mlp-800-800", "cnn", "cnn-16-32-32"]
@@ -28,9 +28,9 @@ def fill(values: RunSpec) -> None:
 
 def _shown(name: str, value: Any) -> Any:
     """Return a knob's value as its widget has it."""
-    if name in ("student", *NAME_LISTS):
+    if name == "student" or knobs.of_names(KNOBS[name]):
         return list(value)
-    return spec.written(value).replace(",", ", ") if isinstance(value, tuple) else value
+    return knobs.written(value).replace(",", ", ") if isinstance(value, tuple) else value
 
 
 def read() -> RunSpec | UserError:
@@ -106,7 +106,7 @@ def _widget(name: str) -> None:
             label, list(networks), key=key(name), help=help, accept_new_options=True, placeholder=_("none"), select_all=False,
             width=width,
         )  # fmt: skip
-    elif name in NAME_LISTS:
+    elif knobs.of_names(knob):
         st.multiselect(
             label, list(meta["choices"]), key=key(name), help=help, placeholder=_("none"), select_all=False, width=width,
             format_func=lambda value: words.value(name, value),
