@@ -12,8 +12,6 @@ Measures and prints; nothing fails for being slow.
 from __future__ import annotations
 
 import contextlib
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -99,19 +97,7 @@ def report(what: str, waited: float, grown: float, said: str) -> None:
 
 
 def main() -> int:
-    path = driving.chromium()
-    if path is None:
-        print("no Chromium or Chrome is installed", file=sys.stderr)
-        return 2
-    with (
-        tempfile.TemporaryDirectory() as top,
-        driving.browser(path) as browser,
-        driving.serve(Path(top) / "served") as served,
-    ):
-        page = browser.new_page()
-        page.set_default_timeout(1000 * driving.PATIENCE)
-        files = Path(top) / "given"
-        files.mkdir()
+    with driving.app_in_chromium() as (page, served, files):
         memory = Memory(served)
         visit(page, f"{served.url}/?dataset=digits&lang=en")
         warm(served)
@@ -140,7 +126,7 @@ def main() -> int:
             with memory.watched():
                 waited, said = give(page, files / f"images{number}.zip", content, answers)
             report(what, waited, memory.most - held, said)
-        left = [str(file) for file in Path(top).rglob("*") if file.suffix in (".png", ".zip")]
+        left = [str(file) for file in files.parent.rglob("*") if file.suffix in (".png", ".zip")]
         print("left behind:", left or "nothing")
         visit(page, f"{served.url}/?dataset=digits&lang=en")
         until(lambda: page.locator(".sentence").count() > 0, "the page still answers")

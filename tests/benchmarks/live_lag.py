@@ -15,12 +15,9 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -137,17 +134,7 @@ def run_all_images(page: Page, served: Served) -> tuple[str, Lag]:
 
 
 def main() -> int:
-    path = driving.chromium()
-    if path is None:
-        print("no Chromium or Chrome is installed", file=sys.stderr)
-        return 2
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        driving.browser(path) as browser,
-        driving.serve(Path(folder) / "served") as served,
-    ):
-        page = browser.new_page()
-        page.set_default_timeout(1000 * driving.PATIENCE)
+    with driving.app_in_chromium() as (page, served, _given):
         visit(page, f"{served.url}/distill?lang=en")
         warm(served)
         _run_id, lag = run_all_images(page, served)

@@ -14,9 +14,6 @@ import io
 import json
 import os
 import statistics
-import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -194,17 +191,7 @@ def train_everywhere(served: Served) -> None:
 
 
 def main() -> int:
-    path = driving.chromium()
-    if path is None:
-        print("no Chromium or Chrome is installed", file=sys.stderr)
-        return 2
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        driving.browser(path) as browser,
-        driving.serve(Path(folder) / "served") as served,
-    ):
-        page = browser.new_page(viewport={"width": 1280, "height": 1400})
-        page.set_default_timeout(1000 * driving.PATIENCE)
+    with driving.app_in_chromium(height=1400) as (page, served, _given):
         address = f"{served.url}/?lang=en&dataset=digits"
         visit(page, address)
         warm(served)

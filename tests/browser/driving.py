@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -104,6 +105,21 @@ def serve(folder: Path, port: int | None = None, trains: bool = True) -> Iterato
             server.kill()
             server.wait(10)
         _end_engine(served.store)
+
+
+@contextlib.contextmanager
+def app_in_chromium(width: int = 1280, height: int = 720) -> Iterator[tuple[Page, Served, Path]]:
+    """Yield a page of Chromium, kdviz to open in it, and an empty folder, for a script; without a browser the script ends."""
+    path = chromium()
+    if path is None:
+        print("no Chromium or Chrome is installed", file=sys.stderr)
+        raise SystemExit(2)
+    with tempfile.TemporaryDirectory() as folder, browser(path) as opened, serve(Path(folder) / "served") as served:
+        given = Path(folder) / "given"
+        given.mkdir()
+        page = opened.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(1000 * PATIENCE)
+        yield page, served, given
 
 
 def free_port() -> int:

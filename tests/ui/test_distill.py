@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdviz import i18n, knobs, pace, presets, settings, stats
+from kdviz import i18n, knobs, pace, presets, stats
 from kdviz.errors import InvalidValue, UserError
 from kdviz.figures import curves
 from kdviz.i18n import N_
 from kdviz.spec import KNOBS, RunSpec
-from kdviz.store import State, Store, open_store
+from kdviz.store import State, Store
 from tests.sources import ROOT
 from tests.ui.given import components
 
@@ -25,18 +24,7 @@ LANGUAGES = list(i18n.LANGUAGES)
 FIRST = next(iter(presets.PRESETS))
 SWEEP = "temperature-by-width"
 COUNTED = {"helps": "helps", "harms": "harms", "neither": "no visible difference"}
-pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture(autouse=True)
-def only_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
-
-
-@pytest.fixture
-def store() -> Store:
-    """The store that the page opens."""
-    return open_store(settings.store_url())
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("only_what_ships")]
 
 
 def page(language: str = "en", **link: str) -> AppTest:

@@ -20,18 +20,7 @@ from tests.ui.given import components
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
 NONSENSE = "x<script>alert(1)</script>]{}%" * 334
 START = {"distill": "start", "teachers": "teachers_start"}
-pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture(autouse=True)
-def only_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
-
-
-@pytest.fixture
-def store() -> Store:
-    """The store that the pages open."""
-    return open_store(settings.store_url())
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("only_what_ships")]
 
 
 def opened(page: str, link: dict[str, Any]) -> AppTest:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from kdviz import experiments, i18n, settings, worker
+from kdviz import experiments, i18n, worker
 from kdviz.experiments import Experiment, gain, lab
 from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import RunSpec
-from kdviz.store import Store, open_store
+from kdviz.store import Store
 from kdviz.ui import paper_state
 from tests.results import result
 from tests.sources import ROOT
@@ -24,18 +23,7 @@ from tests.ui.given import components
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
 TINY: dict[str, Any] = {"student": "mlp-6", "fraction": 0.1, "seeds": 2, "epochs": 2}
 NONSENSE = "x<script>alert(1)</script>]{}%"
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("one_thread")]
-
-
-@pytest.fixture(autouse=True)
-def only_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
-
-
-@pytest.fixture
-def store() -> Store:
-    """The store that the page opens."""
-    return open_store(settings.store_url())
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("one_thread", "only_what_ships")]
 
 
 @pytest.fixture

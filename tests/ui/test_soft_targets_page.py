@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,7 @@ from tests.sources import ROOT
 from tests.ui.given import components as given
 
 MAIN = ROOT / "kdviz" / "ui" / "main.py"
-pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture(autouse=True)
-def only_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KDVIZ_DATA", str(tmp_path))
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("only_what_ships")]
 
 
 def page(**link: str) -> AppTest:

@@ -10,21 +10,16 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from kdviz import presets, settings
+from kdviz import presets
 from kdviz.errors import InvalidValue
 from kdviz.spec import RunSpec
-from kdviz.store import Store, open_store
+from kdviz.store import Store
 from kdviz.ui import stream
 
 RECORD = presets.record("all-images")
 STEPS = sorted({point["step"] for point in RECORD["points"]})
 EACH = len(RunSpec().students)
 ID = stream.COLUMNS.index("id")
-
-
-@pytest.fixture
-def store() -> Store:
-    return open_store(settings.store_url())
 
 
 def training(store: Store, evaluations: int) -> str:

@@ -15,11 +15,11 @@ from PIL import Image
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from kdviz import data, pace, settings, spec, teachers, worker
+from kdviz import data, pace, spec, teachers, worker
 from kdviz.data import street
 from kdviz.errors import UserError
 from kdviz.spec import RunSpec, TeacherSpec
-from kdviz.store import Store, open_store
+from kdviz.store import Store
 from kdviz.ui.components import teacher_form
 from tests.sources import ROOT
 from tests.ui.given import components
@@ -34,12 +34,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """KDVIZ_DATA, with nothing in it."""
     monkeypatch.setenv("KDVIZ_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
-
-
-@pytest.fixture
-def store() -> Store:
-    """The store that the page opens."""
-    return open_store(settings.store_url())
 
 
 @pytest.fixture
