@@ -300,8 +300,8 @@ EXPERIMENTS = [
                  "batch_size": 32, "seeds": 5}},
         {
             "few": {**QUICK, "student": "mlp-800-800", "conditions": CONDITIONS, "fraction": 0.03, "temperature": [8],
-                    "epochs": 200, "batch_size": 64, "learning_rate": 0.001, "seeds": 5},
-            "all": {**WIDE, "conditions": CONDITIONS, "epochs": 60, "learning_rate": 0.001, "seeds": 5},
+                    "epochs": 100, "batch_size": 64, "learning_rate": 0.001, "seeds": 5},
+            "all": {**WIDE, "conditions": CONDITIONS, "epochs": 15, "learning_rate": 0.001, "seeds": 5},
         },
         (45, 3100),
         (),
@@ -336,8 +336,8 @@ EXPERIMENTS = [
         GAIN,
         _fractions({0.01: 120, 0.03: 80, 0.1: 20}, student="mlp-100", temperature=[8], batch_size=32, seeds=3),
         _fractions(
-            {0.01: 400, 0.03: 200, 0.1: 100, 0.3: 60, 1.0: 40},
-            student="mlp-800-800", temperature=[8], batch_size=64, seeds=5, learning_rate=0.001,
+            {0.01: 300, 0.03: 200, 0.1: 80, 0.3: 40, 1.0: 20},
+            student="mlp-800-800", temperature=[8], batch_size=128, seeds=5, learning_rate=0.001,
         ),
         (50, 2400),
         (
