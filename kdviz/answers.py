@@ -1,4 +1,4 @@
-"""What students learn from besides labels: the teacher's answers to the transfer set, and controls that take them apart.
+"""What students learn from: the images of the transfer set, the teacher's answers to them, and controls that take those apart.
 
 Every control differs from the teacher's soft targets in one thing, so that what it lacks of their gain is the part of that thing.
 Logits in, logits out: whatever stands for the teacher is softened, weighted and learned in the same lines as the teacher. Numpy,
@@ -14,6 +14,23 @@ from kdviz.soft_targets import ensemble_arithmetic, softmax
 from kdviz.spec import Answers, RunSpec
 
 SEED = 2015
+TRANSFER_SEED = 2015
+
+
+def transfer_set(spec: RunSpec, dataset: data.Dataset, fraction: float) -> np.ndarray:
+    """Return the indices of the images that students learn from, sorted: (n,) int64.
+
+    A fraction takes its share of every class, at least one image; a smaller fraction's images are among a larger one's.
+    """
+    where = dataset.slice("train" if spec.evaluate_on == "validation" else "training")
+    labels = np.asarray(dataset.labels[where])
+    chosen = []
+    for label in range(len(dataset.class_names)):
+        if label in spec.classes_left_out:
+            continue
+        members = np.random.default_rng([TRANSFER_SEED, label]).permutation(np.flatnonzero(labels == label))
+        chosen.append(members[: max(1, round(fraction * len(members)))])
+    return np.sort(np.concatenate(chosen))
 
 
 def permuted(logits: np.ndarray, labels: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -318,14 +318,13 @@ def _experiment(parsed: argparse.Namespace) -> None:
     asked = experiments.find(parsed.name)
     from kdviz.experiments import running
 
+    if parsed.record is not None:
+        running.check(parsed.record)
     result = running.carry_out(asked, parsed.full, parsed.seeds, _print, parsed.device)
     if parsed.record is not None:
         running.record(parsed.record, result)
-    if parsed.json:
-        print(json.dumps(result))
-        return
-    for said in result["verdict"]:
-        print(said["text"])
+    print(json.dumps(result) if parsed.json else "\n".join(said["text"] for said in result["verdict"]), flush=True)
+    running.forget(asked, parsed.full, parsed.seeds)
 
 
 def _bench(parsed: argparse.Namespace) -> None:

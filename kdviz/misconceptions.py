@@ -93,7 +93,10 @@ MISCONCEPTIONS = {
             N_("An ensemble's logits averaged"),
             "p = F.softmax(member_logits.mean(0) / T, -1)",
             "p = F.softmax(member_logits / T, -1).mean(0)",
-            N_("Averaged logits give the renormalised geometric mean of the members' probabilities, sharper than their mean."),
+            N_(
+                "Averaged logits give the renormalised geometric mean of the members' probabilities, usually "
+                "sharper than their mean."
+            ),
             N_("It shows where the members disagree; it needs an ensemble as the teacher."),
             ("wentianli/knowledge_distillation_caffe#1",),
         ),

@@ -20,8 +20,6 @@ from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
 from kdviz.spec import FURTHER, Condition, RunSpec, Setting
 
-TRANSFER_SEED = 2015
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -47,22 +45,6 @@ class Prepared:
             mark = strategy.marker(self.spec, self.settings["precision"], self.settings["threads"])
             mark.parent.mkdir(parents=True, exist_ok=True)
             mark.touch()
-
-
-def transfer_set(spec: RunSpec, dataset: data.Dataset, fraction: float) -> np.ndarray:
-    """Return the indices of the images that students learn from, sorted: (n,) int64.
-
-    A fraction takes its share of every class, at least one image; a smaller fraction's images are among a larger one's.
-    """
-    where = dataset.slice("train" if spec.evaluate_on == "validation" else "training")
-    labels = np.asarray(dataset.labels[where])
-    chosen = []
-    for label in range(len(dataset.class_names)):
-        if label in spec.classes_left_out:
-            continue
-        members = np.random.default_rng([TRANSFER_SEED, label]).permutation(np.flatnonzero(labels == label))
-        chosen.append(members[: max(1, round(fraction * len(members)))])
-    return np.sort(np.concatenate(chosen))
 
 
 def choose_device(asked: str) -> torch.device:
@@ -92,7 +74,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
     chosen = choose_device(device)
     logits = teachers.logits(card, dataset)
     members = teachers.stored_member_logits(card, dataset) if card.members > 1 else None
-    learned = {fraction: transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
+    learned = {fraction: answers.transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
     images = {fraction: len(numbers) for fraction, numbers in learned.items()}
     judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
     how = strategy.choose(spec, images, judged.stop - judged.start, settings.workers().threads, compiling, earlier, chosen.type)

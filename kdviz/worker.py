@@ -352,6 +352,8 @@ def _conclude(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
         if run is None or run.result is None or not isinstance(run.spec, RunSpec):
             raise UserError(N_("a run of this experiment is no longer here"))
         kept = [store.outcome(run_id, student) for student in range(len(run.spec.students))]
+        if None in kept:
+            raise UserError(N_("a run of this experiment is no longer here"))
         logits = np.stack([np.load(io.BytesIO(one["test_logits"]), allow_pickle=False) for one in kept if one is not None])
         parts[name] = running.part(run.spec, run.result, logits)
         ended = max(ended, run.ended or 0.0)

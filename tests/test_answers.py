@@ -91,7 +91,7 @@ def test_a_run_learns_from_what_its_conditions_ask_for_and_from_nothing_else() -
                                "confidence_weighted"), temperature=(2.0, 8.0), student=("mlp-6",), seeds=2, epochs=1)  # fmt: skip
     ready = run.prepare(spec)
     digits, (stack,) = data.load("digits"), ready.stacks
-    numbers = run.transfer_set(spec, digits, 1.0)
+    numbers = answers.transfer_set(spec, digits, 1.0)
     own, labels = teachers.logits(ready.card, digits)[numbers], digits.labels[numbers]
     given_logits, weightings = stack.material.teacher_logits, stack.material.weightings
     assert given_logits is not None and weightings is not None and weightings.shape == (2, 1437)

@@ -135,7 +135,7 @@ def test_an_ensembles_students_learn_from_the_mean_of_its_members_probabilities(
     spec = RunSpec(teacher="cnn-x5", student=("mlp-6",), seeds=2, epochs=1, temperature=(3.0,), loss=(RIGHT, OF_ENSEMBLES))
     ready = run.prepare(spec)
     digits = data.load("digits")
-    numbers = run.transfer_set(spec, digits, 1.0)
+    numbers = answers.transfer_set(spec, digits, 1.0)
     members = teachers.stored_member_logits(ready.card, digits)
     seen = ready.stacks[0].material.teacher_logits
     assert members is not None and seen is not None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy.special import stdtrit
 
-from kdviz import data, models, presets, run, spec, strategy, teachers, train
+from kdviz import answers, data, models, presets, spec, strategy, teachers, train
 from kdviz.presets import PRESETS
 from kdviz.spec import RunSpec
 
@@ -55,7 +55,7 @@ def test_reason_counts_the_images_that_students_see(name: str) -> None:
     if "3% of MNIST" in reason:
         assert seen / 60_000 == pytest.approx(0.03, abs=5e-4)
     if counted := re.search(r"from (\d+) images to ([\d,]*\d)", reason):
-        fewest = run.transfer_set(PRESETS[name].spec, data.load(PRESETS[name].spec.dataset), min(PRESETS[name].spec.fraction))
+        fewest = answers.transfer_set(PRESETS[name].spec, data.load(PRESETS[name].spec.dataset), min(PRESETS[name].spec.fraction))
         assert (int(counted[1]), counted[2]) == (round(len(fewest), -1), f"{seen:,}")
 
 
@@ -121,7 +121,7 @@ def test_result_is_where_the_points_end(name: str, on_validation: bool) -> None:
     for numbers, evaluations in zip(together, result["settings"]["evaluations"], strict=True):
         fraction, images = students[numbers[0]].fraction, result["settings"]["transfer_images"]
         if fraction != max(asked.fraction):
-            images = len(run.transfer_set(asked, data.load(asked.dataset), fraction))
+            images = len(answers.transfer_set(asked, data.load(asked.dataset), fraction))
         _, last = train.steps_of(images, asked.batch_size, asked.epochs)
         for number in numbers:
             assert [point["step"] for point in judged[number]] == train.evaluation_steps(last, evaluations)

@@ -18,7 +18,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdviz import data, run, stats, strategy, teachers, turns
+from kdviz import answers, data, run, stats, strategy, teachers, turns
 from kdviz.errors import InvalidValue, UnknownName
 from kdviz.spec import RunSpec
 from tests.sources import ROOT
@@ -32,7 +32,7 @@ splits = st.sampled_from(["test", "validation"])
 
 def chosen(**values: Any) -> np.ndarray:
     spec = RunSpec.from_dict(values)
-    return run.transfer_set(spec, data.load("digits"), spec.fraction[0])
+    return answers.transfer_set(spec, data.load("digits"), spec.fraction[0])
 
 
 # The transfer set
@@ -100,15 +100,18 @@ def test_the_material_is_the_images_and_the_teachers_answers_to_them(evaluate_on
     ready = prepared(evaluate_on=evaluate_on, fraction=0.3, classes_left_out=[5])
     digits, (stack,) = data.load("digits"), ready.stacks
     material = stack.material
-    learned, judged = run.transfer_set(ready.spec, digits, 0.3), digits.slice("test" if evaluate_on == "test" else "validation")
+    learned, judged = (
+        answers.transfer_set(ready.spec, digits, 0.3),
+        digits.slice("test" if evaluate_on == "test" else "validation"),
+    )
     logits = teachers.logits(ready.card, digits)
-    for labels, inputs, answers, where in (
+    for labels, inputs, answered, where in (
         (material.labels, material.inputs, material.teacher_logits, learned),
         (material.test_labels, material.test_inputs, material.test_teacher_logits, judged),
     ):
-        assert answers is not None
+        assert answered is not None
         np.testing.assert_array_equal(labels.numpy(), digits.labels[where])
-        np.testing.assert_array_equal(answers.numpy(), logits[where])
+        np.testing.assert_array_equal(answered.numpy(), logits[where])
         pixels = (inputs * digits.std[0] + digits.mean[0]) * 255
         np.testing.assert_allclose(pixels.numpy().transpose(0, 2, 3, 1), digits.pixels[where], atol=1e-2)
     assert ready.settings["transfer_images"] == len(learned) == len(material.labels)
@@ -137,7 +140,7 @@ def test_every_program_has_its_own_network_and_images() -> None:
         for number, student in zip(stack.students, stack.plan.students, strict=True):
             assert student == students[number]
             assert student.network == stack.plan.network.name
-            learned = run.transfer_set(ready.spec, digits, student.fraction)
+            learned = answers.transfer_set(ready.spec, digits, student.fraction)
             np.testing.assert_array_equal(stack.material.labels.numpy(), digits.labels[learned])
         assert torch.equal(stack.material.test_inputs, ready.judges.test_inputs)
     assert ready.settings["transfer_images"] == 1437

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,15 +136,19 @@ def chapters() -> list[tuple[str, list[Experiment]]]:
     ]
 
 
-@lru_cache(maxsize=32)
 def recorded(name: str) -> dict[str, Any] | None:
     """Return the result of an experiment that ships with kdviz: of the full run if there is one, else of the quick one."""
     for kind in ("full", "quick"):
         file = settings.ASSETS / "experiments" / f"{name}.{kind}.json"
         if file.is_file():
-            content: dict[str, Any] = json.loads(file.read_text("utf-8"))
-            return content
+            return _read(file, file.stat().st_mtime_ns)
     return None
+
+
+@lru_cache(maxsize=32)
+def _read(file: Path, _modified: int) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return content
 
 
 def _all() -> list[Experiment]:

@@ -62,7 +62,7 @@ def _table(of: Mapping[str, Any]) -> Texts:
 def _by_width(of: Mapping[str, Any]) -> Texts:
     widest = of["alike"][-1]
     return {
-        "narrow": [Said(N_("at {width} units the best is T = {best}"),
+        "narrow": [Said(N_("at {width} units T = {best} makes the fewest errors on the test images"),
                         {"width": f"{of['narrowest']}", "best": f"{of['best'][str(of['narrowest'])]:g}"})],
         "wide": [Said(N_("at {width} units T = {best} is {points} points from T = {worst}"),
                       {"width": f"{widest['width']}", "best": f"{widest['best']:g}", "worst": f"{widest['worst']:g}",

@@ -6,6 +6,7 @@ data. Nothing of it is needed once the result is written. Knows no store and no 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import json
@@ -13,7 +14,7 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,13 @@ def train(spec: RunSpec, say: Say, device: str = "auto") -> Part:
         return there
     from kdviz import run
 
-    prepared = run.prepare(spec, device)
     kept = folder(spec)
     kept.mkdir(parents=True, exist_ok=True)
-    checkpoint = kept / "run.checkpoint"
+    checkpoint, chosen = kept / "run.checkpoint", kept / "settings.json"
     earlier = checkpoint.read_bytes() if checkpoint.is_file() else None
+    # A training that goes on keeps its precision and threads, which decide the last bits of its result.
+    prepared = run.prepare(spec, device, json.loads(chosen.read_text("utf-8")) if earlier and chosen.is_file() else None)
+    _write(chosen, json.dumps(prepared.settings).encode())
     say(f"{len(spec.students)} students, {prepared.settings['why']}" + ("; going on where it was" if earlier else ""))
     saved, said, last = time.monotonic(), time.monotonic(), None
     for last in prepared.training(earlier):
@@ -97,7 +100,10 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def carry_out(experiment: Experiment, full: bool, seeds: int | None, say: Say, device: str = "auto") -> dict[str, Any]:
-    """Run an experiment, or what is left of it, and return its result as it is committed. Raises a UserError."""
+    """Run an experiment, or what is left of it, and return its result as it is committed. Raises a UserError.
+
+    Its runs stay as they were kept until `forget`, so that what fails afterwards can be done again without them.
+    """
     specs = experiment.specs(full, seeds)
     expected = experiment.seconds[full]
     say(f"{experiment.name}: {len(specs)} run(s), on two cores about {_duration(expected)}")
@@ -105,10 +111,13 @@ def carry_out(experiment: Experiment, full: bool, seeds: int | None, say: Say, d
     for number, (name, spec) in enumerate(specs.items(), 1):
         say(f"{number} of {len(specs)}, {name}")
         parts[name] = train(spec, say, device)
-    result = concluded(experiment, full, parts)
-    for spec in specs.values():
+    return concluded(experiment, full, parts)
+
+
+def forget(experiment: Experiment, full: bool, seeds: int | None) -> None:
+    """Delete what was kept of an experiment's runs: its result is written."""
+    for spec in experiment.specs(full, seeds).values():
         shutil.rmtree(folder(spec), ignore_errors=True)
-    return result
 
 
 def concluded(experiment: Experiment, full: bool, parts: dict[str, Part], date: datetime.date | None = None) -> dict[str, Any]:
@@ -167,10 +176,25 @@ def short(value: Any) -> Any:
     return [short(of) for of in value] if isinstance(value, (list, tuple)) else value
 
 
+def check(file: Path) -> None:
+    """Raise InvalidValue where a record could not be written later, when hours of training would hang on it."""
+    there = file.exists()
+    with _writing(file):
+        file.open("ab").close()
+        if not there:
+            file.unlink()
+
+
 def record(file: Path, result: dict[str, Any]) -> None:
     """Write a result as it is committed. Raises InvalidValue where it cannot be written."""
-    try:
+    with _writing(file):
         file.write_text(json.dumps(short(result), separators=(",", ":")) + "\n", "utf-8")
+
+
+@contextlib.contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InvalidValue(
             N_("the record cannot be written to {file} ({reason})"), file=str(file), reason=error.strerror

@@ -11,6 +11,7 @@ import streamlit as st
 
 from kdviz import __version__
 from kdviz.experiments import Experiment
+from kdviz.spec import RunSpec
 from kdviz.store import OVER, Run, Store
 from kdviz.ui import language
 
@@ -58,11 +59,23 @@ def find(store: Store, experiment: Experiment) -> Found:
     return Found(runs, done, missing, store.fact(fact), fact)
 
 
-def start(store: Store, experiment: Experiment, parts: list[str]) -> None:
-    """Put runs of some parts into the queue."""
+def start(store: Store, experiment: Experiment, parts: list[str], again: bool = False) -> None:
+    """Put runs of some parts into the queue, but none that another reader has put there already.
+
+    again: also of those that have been run to their end.
+    """
     specs = experiment.specs(full=False)
     for name in parts:
-        store.add_run(specs[name])
+        start_one(store, specs[name], again)
+
+
+def start_one(store: Store, spec: RunSpec, again: bool) -> None:
+    """Put a run into the queue, unless it is there or trains; again: also if one was run to its end."""
+    newest = store.newest(spec)
+    if newest is not None and not newest.over:
+        return
+    if again or store.newest(spec, "done") is None:
+        store.add_run(spec)
 
 
 def conclude(store: Store, experiment: Experiment, found: Found) -> str | None:
@@ -75,6 +88,11 @@ def conclude(store: Store, experiment: Experiment, found: Found) -> str | None:
         asked[found.fact] = store.ask("conclude", {"experiment": experiment.name, "runs": runs, "fact": found.fact})
         return None
     return question.error if question.state == "failed" else None
+
+
+def ask_again(fact: str) -> None:
+    """Forget that a result could not be computed."""
+    st.session_state.get(ASKED, {}).pop(fact, None)
 
 
 def wait(store: Store, fact: str) -> None:

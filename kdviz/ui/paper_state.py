@@ -58,6 +58,12 @@ def expect(name: str, outcome: str) -> None:
     state[PREDICTED] = outcome
 
 
+def forget(name: str) -> None:
+    """Forget what the reader expected of an experiment, so that they are asked again."""
+    state[EXPECTED].pop(name, None)
+    state[PREDICTED] = None
+
+
 def expect_of_bug(bug: str, outcome: str) -> None:
     """Note what the reader expects of a bug of the lab."""
     state[EXPECTED][f"bug {bug}"] = outcome

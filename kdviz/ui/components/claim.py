@@ -34,20 +34,25 @@ def show(store: Store, experiment: Experiment) -> None:
     if experiment.name != paper_state.LAB:  # there each bug says who had it
         # No caption: a link in its faint colour has too little contrast.
         st.markdown(_("Who says so: {source}.", source=_linked(_cited(experiment.section))))
-    experiment_run.about(store, experiment)
     if paper_state.expected(experiment.name) is None:
         verdicts.ask(experiment.predictions, "predict", partial(paper_state.expect, experiment.name))
+        experiment_run.about(store, experiment)
         return
     there = found.find(store, experiment)
     own = experiment_run.conclusion(store, experiment, there)
     record = experiments.recorded(experiment.name)
-    if own is not None and record is not None and not _own_is_chosen():
+    if own is not None and record is not None and not _own_is_chosen(experiment):
         own = None
     result = own or record
     if result is not None:
         verdicts.prediction(experiment.predictions, paper_state.expected(experiment.name), result["outcome"])
+        st.button(
+            _("Ask me again"), icon=":material/replay:", key="paper_forget", type="tertiary", on_click=paper_state.forget,
+            args=(experiment.name,), help=_("hides the result until you have said what you expect"),
+        )  # fmt: skip
     elif not there.active and there.fact is None:
         st.info(_("No result of this experiment ships with kdviz: run it here."))
+    experiment_run.about(store, experiment)
     experiment_run.control(store, experiment, there, busy)
     if result is not None:
         _result(experiment, result, own is not None)
@@ -57,12 +62,12 @@ def show(store: Store, experiment: Experiment) -> None:
         _next(experiment, "paper_next_below")
 
 
-def _own_is_chosen() -> bool:
+def _own_is_chosen(experiment: Experiment) -> bool:
     """Ask which of two results is to be seen: that of this machine, which stands there first, or the one that ships."""
     names = {"own": _("run on this machine"), "record": _("as it ships with kdviz")}
     chosen = st.segmented_control(
-        _("Which result"), list(names), default="own", required=True, key="paper_which", label_visibility="collapsed",
-        format_func=names.__getitem__,
+        _("Which result"), list(names), default="own", required=True, key=f"paper_which_{experiment.name}",
+        label_visibility="collapsed", format_func=names.__getitem__,
     )  # fmt: skip
     return chosen != "record"
 
@@ -146,8 +151,17 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
     reasons = [_(reason) for reason in experiment.reasons]
     if reasons:
         st.markdown(_("Why it may differ from what was found elsewhere:") + "\n" + "\n".join(f"- {each}" for each in reasons))
-    if experiment.chosen:
+    if result["kind"] == "quick":
+        st.caption(_("The quick form's settings were chosen for it to be quick, not tuned."))
+    elif experiment.chosen:
         st.caption(_("How the settings were chosen: {chosen}", chosen=_(experiment.chosen)))
+    st.caption(
+        _(
+            "Intervals are 95%, each by itself, over seeds and test images: of twenty without any effect about one would still "
+            "leave zero out. Teachers and training images are held fixed, so nothing is said of others. ± is the standard "
+            "deviation over seeds."
+        )
+    )
 
 
 def made(result: Mapping[str, Any], own: bool) -> None:

@@ -50,11 +50,14 @@ def about(store: Store, experiment: Experiment) -> None:
         st.markdown(
             _(
                 "The full form takes about {minutes} minutes on two cores. It runs by this command, which goes on where it was "
-                "when it is interrupted:",
+                "when it is interrupted; its result then stands here:",
                 minutes=f"{experiment.seconds[1] / 60:.0f}",
             )
         )
-        st.code(f".venv/bin/python -m kdviz experiment {experiment.name} --full", language=None, wrap_lines=True)
+        record = f"assets/experiments/{experiment.name}.full.json"
+        st.code(
+            f".venv/bin/python -m kdviz experiment {experiment.name} --full --record {record}", language=None, wrap_lines=True
+        )
 
 
 def summaries(specs: Sequence[RunSpec]) -> list[str]:
@@ -101,15 +104,20 @@ def control(store: Store, experiment: Experiment, there: Found, busy: bool) -> N
                 width="content",
             )
         active = [one.id for _part, one in unfinished if not one.over]
-        if len(active) > 1:
+        if len(active) > (0 if busy else 1):
             st.button(_("Stop all"), icon=":material/stop:", key="paper_stop_all", on_click=_stop, args=(store, active))
         if not active:
+            stopped = [one.id for _part, one in unfinished]
+            if len(stopped) > 1:
+                st.button(
+                    _("Let all go on"), icon=":material/resume:", key="paper_resume_all", on_click=_resume, args=(store, stopped)
+                )
             st.button(
                 _("Start over"), icon=":material/restart_alt:", key="paper_over", on_click=found.start,
-                args=(store, experiment, parts), type="tertiary",
+                args=(store, experiment, parts, True), type="tertiary",
             )  # fmt: skip
     if busy:
-        st.caption(_("Its curves follow when the run above is done."))
+        st.caption(_("Its curves follow when the run above has ended or is stopped."))
     else:
         run_view.live(store, run.id)
 
@@ -119,12 +127,18 @@ def _stop(store: Store, runs: Sequence[str]) -> None:
         store.request_stop(run_id)
 
 
+def _resume(store: Store, runs: Sequence[str]) -> None:
+    for run_id in runs:
+        store.resume(run_id)
+
+
 def _start(store: Store, experiment: Experiment, there: Found) -> None:
     parts = there.missing or list(experiment.quick)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             _("Run it here") if there.missing else _("Run it again"), icon=":material/play_arrow:", key="paper_run",
-            type="primary" if there.missing else "secondary", on_click=found.start, args=(store, experiment, parts),
+            type="primary" if there.missing else "secondary", on_click=found.start,
+            args=(store, experiment, parts, not there.missing),
         )  # fmt: skip
         st.caption(expected(store, experiment, parts), width="content")
         if engine.state(store) != "ready":
@@ -133,13 +147,14 @@ def _start(store: Store, experiment: Experiment, there: Found) -> None:
 
 def conclusion(store: Store, experiment: Experiment, there: Found) -> dict[str, Any] | None:
     """Return the result of this machine's own runs; while it is being computed, say so."""
-    if there.fact is None or there.result is not None or there.active:
+    if there.fact is None or there.result is not None:
         return there.result
     wrong = found.conclude(store, experiment, there)
     if wrong is not None:
         st.error(_("The result of the runs here could not be computed: {reason}", reason=shown_error(wrong)))
+        st.button(_("Try again"), icon=":material/refresh:", key="paper_conclude", on_click=found.ask_again, args=(there.fact,))
     else:
-        st.info(_("All students are trained; the verdict is being computed."), icon=":material/hourglass_top:")
+        st.info(_("The verdict of the runs that are done is being computed."), icon=":material/hourglass_top:")
         found.wait(store, there.fact)
     return None
 

@@ -11,9 +11,8 @@ from kdviz.experiments import lab
 from kdviz.figures import paper
 from kdviz.i18n import _
 from kdviz.misconceptions import MISCONCEPTIONS, Misconception
-from kdviz.spec import RunSpec
 from kdviz.store import Store
-from kdviz.ui import paper_state, shown
+from kdviz.ui import found, paper_state, shown
 from kdviz.ui.components import run_view, verdicts
 
 GITHUB = "https://github.com/"
@@ -33,10 +32,6 @@ def show(store: Store) -> bool:
         verdicts.ask(lab.EXPECTED, "bug", lambda outcome: paper_state.expect_of_bug(bug.name, outcome))
         return False
     return _result(store, bug, name)
-
-
-def _start(store: Store, spec: RunSpec) -> None:
-    store.add_run(spec)
 
 
 def _lines(bug: Misconception) -> None:
@@ -75,16 +70,22 @@ def _result(store: Store, bug: Misconception, name: str) -> bool:
         if newest is None or newest.state == "done":
             st.button(
                 _("Run it here") if done is None else _("Run it again"), icon=":material/play_arrow:", key="lab_run",
-                type="primary" if done is None else "secondary", on_click=_start, args=(store, spec),
+                type="primary" if done is None else "secondary", on_click=found.start_one, args=(store, spec, done is not None),
             )  # fmt: skip
             seconds = pace.seconds(spec, store.fact)
             if seconds is not None:
                 st.caption(_("about {seconds} s on this machine", seconds=f"{max(1.0, seconds):.0f}"), width="content")
             if engine.state(store) != "ready":
                 st.caption(_("The engine is starting."), width="content")
-    live = newest is not None and newest.state != "done"
+    live = newest is not None and not newest.over
     if newest is not None and live:
         run_view.live(store, newest.id)
+    elif newest is not None and newest.state != "done":  # stopped, or failed
+        run_view.handles(store, newest)
+        st.button(
+            _("Start over"), icon=":material/restart_alt:", key="lab_over", type="tertiary", on_click=found.start_one,
+            args=(store, spec, True),
+        )  # fmt: skip
     if row is not None:
         if done is not None:
             st.caption(_("Run on this machine: {run}.", run=shown.summary(spec)))

@@ -28,7 +28,7 @@ def live(store: Store, run_id: str, overlaid: Sequence[str] = ()) -> None:
     run = store.run(run_id)
     if run is None:
         return
-    _handles(store, run)
+    handles(store, run)
     others = [other for each in overlaid if each != run.id and (other := store.run(each)) is not None]
     view = shown.stored(store, run)
     _curves(store, view, [shown.stored(store, other) for other in others])
@@ -61,7 +61,7 @@ def recorded(view: shown.Shown, title: str = "", of_others: bool = False) -> Non
     result(view)
 
 
-def _handles(store: Store, run: Run) -> None:
+def handles(store: Store, run: Run) -> None:
     """Show what can be done with a run: stop, pause and slow down one that trains; for one that is over, say how it ended."""
     if run.state == "failed":
         reason = shown_error(run.error) if run.error else ""
