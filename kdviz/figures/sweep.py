@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdviz.figures import INK, PALETTE, Drawing, Kind, Theme
+from kdviz.figures.knob import apart
 from kdviz.figures.numbers import percent
 from kdviz.i18n import _
 
@@ -141,6 +142,8 @@ def small_multiples(
     across: panels side by side; among: cells of panels drawn in other figures, whose range is to be shared.
     """
     positions, ends, scale = _positions(columns)
+    text_at = dict(zip(positions, _wrapped(columns), strict=True))
+    ticks = apart(sorted(text_at)) if scale == "log" else positions
     panels = len(rows.values)
     across = max(1, min(across, panels))
     lines = math.ceil(panels / across)
@@ -159,7 +162,7 @@ def small_multiples(
         number = str(row + 1) if row else ""
         left, top = (row % across) * (wide + between), 1 - (row // across) * (tall + gap) / inside
         layout["annotations"].append(_above(_("{title}: {value}", title=rows.title, value=label), left, top, theme))
-        layout[f"xaxis{number}"] = _axis(theme, _wrapped(columns), positions) | {
+        layout[f"xaxis{number}"] = _axis(theme, [text_at[tick] for tick in ticks], ticks) | {
             "domain": [left, min(1.0, left + wide)],
             "anchor": f"y{number}",
             "type": scale,

@@ -52,8 +52,8 @@ def show(store: Store, experiment: Experiment) -> None:
         )  # fmt: skip
     elif not there.active and there.fact is None:
         st.info(_("No result of this experiment ships with kdviz: run it here."))
-    experiment_run.about(store, experiment)
     experiment_run.control(store, experiment, there, busy)
+    experiment_run.about(store, experiment, folded=result is not None)
     if result is not None:
         _result(experiment, result, own is not None)
     if own is not None:

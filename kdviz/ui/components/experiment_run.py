@@ -31,10 +31,13 @@ def expected(store: Store, experiment: Experiment, parts: Sequence[str]) -> str:
     return _("about {seconds} s on two cores", seconds=f"{experiment.seconds[0]:.0f}")
 
 
-def about(store: Store, experiment: Experiment) -> None:
-    """Say what is run: how many students, of what, for how long, and every setting that is not the usual one."""
+def about(store: Store, experiment: Experiment, folded: bool = False) -> None:
+    """Say what is run: how many students, of what, for how long, and every setting that is not the usual one.
+
+    folded: all of it behind one line, where a result stands there that is to be seen first.
+    """
     specs = experiment.specs(full=False)
-    st.markdown(
+    short = (
         _(
             "The quick form trains {students} students, {duration}:",
             students=sum(len(spec.students) for spec in specs.values()),
@@ -43,7 +46,12 @@ def about(store: Store, experiment: Experiment) -> None:
         + "\n"
         + "\n".join(f"- {run}" for run in summaries(list(specs.values())))
     )
-    with st.expander(_("Every setting, and the full form"), key="paper_settings"):
+    if not folded:
+        st.markdown(short)
+    name = _("What is run here, every setting, and the full form") if folded else _("Every setting, and the full form")
+    with st.expander(name, key="paper_settings"):
+        if folded:
+            st.markdown(short)
         for spec in specs.values():
             st.caption(shown.summary(spec))
             st.table(unusual(spec), border="horizontal")
