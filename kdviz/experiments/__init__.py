@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,8 @@ Measured = dict[str, Any]
 class Experiment:
     """One experiment. title, question, reasons (why our figures may differ), chosen: messages; predictions: what a reader may
     expect, by the `outcome` that a verdict may have; quick, full: the values of each part's spec; seconds: what the quick and the
-    full one are expected to take on two cores; paper: what was found elsewhere; section: who says so, and where."""
+    full one are expected to take on two cores; paper: what was found elsewhere; section: who says so, and where; titles:
+    messages, of parts that their settings do not tell apart in one line."""
 
     name: str
     title: str
@@ -98,6 +99,7 @@ class Experiment:
     verdict: Callable[[Measured], tuple[str, list[Said]]]
     chosen: str = ""
     reasons: Sequence[str] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     def specs(self, full: bool, seeds: int | None = None) -> dict[str, RunSpec]:
         """Return the spec of every part. Raises InvalidValue for a wrong number of seeds."""

@@ -246,6 +246,12 @@ EXPERIMENTS = [
         _squared_verdict,
         N_("Not tuned: one learning rate for all but the students whose rate is raised by T²."),
         (N_("The paper derives the factor and does not test it."),),
+        {
+            "with hard labels": N_("beside hard labels, Adam"),
+            "gradient descent": N_("alone, gradient descent"),
+            "raised": N_("alone, gradient descent, learning rate times T²"),
+            "Adam": N_("alone, Adam"),
+        },
     ),
     Experiment(
         "logit-matching",

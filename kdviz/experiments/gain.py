@@ -362,6 +362,11 @@ EXPERIMENTS = [
             "validation images, for the gain of the right loss to be plain and hard labels to count."
         ),
         (N_("Where the right loss gains nothing, no bug can take anything away."), ALL_IMAGES),
+        {
+            "with hard labels": N_("beside hard labels, Adam"),
+            "no hard labels": N_("alone, gradient descent"),
+            "ensemble": N_("of an ensemble, alone, Adam"),
+        },
     ),
     Experiment(
         "little-data",

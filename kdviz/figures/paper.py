@@ -15,7 +15,7 @@ from kdviz.experiments import Experiment
 from kdviz.figures import Drawing, Kind, Theme, intervals, knob, sweep
 from kdviz.figures.curves import label
 from kdviz.figures.intervals import Other, Row
-from kdviz.i18n import N_, _
+from kdviz.i18n import _
 from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import LABELS_ALONE
 
@@ -157,22 +157,14 @@ def _kdtf(experiment: Experiment, result: Result, theme: Theme) -> Figures:
     return Figures([intervals.draw(rows, _("accuracy in percent"), theme, 2, other=Other("kdtf"))])
 
 
-WAYS = {
-    "with hard labels": N_("beside hard labels, Adam"),
-    "gradient descent": N_("alone, gradient descent"),
-    "raised": N_("alone, gradient descent, learning rate times T²"),
-    "Adam": N_("alone, Adam"),
-}
-
-
-def _squared(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
+def _squared(experiment: Experiment, result: Result, theme: Theme) -> Figures:
     lines = []
     for name, rows in result["measured"].items():
         means = [100 * row["harm"]["mean"] for row in rows]
         ends: dict[str, list[float]] = {}
         if all(row["harm"]["low"] is not None for row in rows):
             ends = {end: [100 * row["harm"][end] for row in rows] for end in ("low", "high")}
-        lines.append(knob.Line(_(WAYS[name]), "distilled", [row["temperature"] for row in rows], means, **ends))
+        lines.append(knob.Line(_(experiment.titles[name]), "distilled", [row["temperature"] for row in rows], means, **ends))
     up = _("points, T² left out against right")
     return Figures([knob.draw(lines, _("temperature T"), up, theme, 2, zero=True)])
 

@@ -15,7 +15,7 @@ from kdviz.figures import paper
 from kdviz.i18n import _
 from kdviz.spec import RunSpec
 from kdviz.store import Store
-from kdviz.ui import found, paper_state, shown
+from kdviz.ui import found, paper_state
 from kdviz.ui.components import bias_curve, experiment_run, lab, verdicts
 
 PANEL = 350  # pixels: the width of a phone
@@ -57,7 +57,7 @@ def show(store: Store, experiment: Experiment) -> None:
     if result is not None:
         _result(experiment, result, own is not None)
     if own is not None:
-        experiment_run.links(there)
+        experiment_run.links(experiment, there)
     if result is not None:
         _next(experiment, "paper_next_below")
 
@@ -111,7 +111,7 @@ def _linked(section: str) -> str:
 
 def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> None:
     """Show a result: the verdict, what it was made from, the figures beside those found elsewhere, why they may differ."""
-    made(result, own)
+    made(experiment, result, own)
     st.markdown("\n".join(f"- {verdicts.sentence(one['message'], one['fields'])}" for one in result["verdict"]))
     theme: figures.Theme = "dark" if st.context.theme.type == "dark" else "light"
     drawn = paper.figures(experiment, result, theme)
@@ -164,7 +164,7 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
     )
 
 
-def made(result: Mapping[str, Any], own: bool) -> None:
+def made(experiment: Experiment, result: Mapping[str, Any], own: bool) -> None:
     """Say what made a result: which kind of run, when and where, by what."""
     how = result["made"]
     fields = dict(
@@ -190,7 +190,7 @@ def made(result: Mapping[str, Any], own: bool) -> None:
             )
         )
     else:
-        specs = [RunSpec.from_dict(part["spec"]) for part in result["parts"].values()]
+        specs = {name: RunSpec.from_dict(part["spec"]) for name, part in result["parts"].items()}
         st.caption(
             _(
                 "Full form, as it ships with kdviz, run on {date} ({processor}, {cores} cores): {seeds} seeds, {seconds} s of "
@@ -199,6 +199,4 @@ def made(result: Mapping[str, Any], own: bool) -> None:
             )
         )
         with st.expander(_("What the full form trained"), key="paper_full"):
-            for spec in specs:
-                st.caption(shown.summary(spec))
-                st.table(experiment_run.unusual(spec), border="horizontal")
+            experiment_run.every_setting(experiment, specs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -44,7 +44,7 @@ def about(store: Store, experiment: Experiment, folded: bool = False) -> None:
             duration=expected(store, experiment, list(specs)),
         )
         + "\n"
-        + "\n".join(f"- {run}" for run in summaries(list(specs.values())))
+        + "\n".join(f"- {run}" for run in summaries(experiment, specs))
     )
     if not folded:
         st.markdown(short)
@@ -52,9 +52,7 @@ def about(store: Store, experiment: Experiment, folded: bool = False) -> None:
     with st.expander(name, key="paper_settings"):
         if folded:
             st.markdown(short)
-        for spec in specs.values():
-            st.caption(shown.summary(spec))
-            st.table(unusual(spec), border="horizontal")
+        every_setting(experiment, specs)
         st.markdown(
             _(
                 "The full form takes about {minutes} minutes on two cores. It runs by this command, which goes on where it was "
@@ -68,9 +66,22 @@ def about(store: Store, experiment: Experiment, folded: bool = False) -> None:
         )
 
 
-def summaries(specs: Sequence[RunSpec]) -> list[str]:
+def every_setting(experiment: Experiment, specs: Mapping[str, RunSpec]) -> None:
+    """Show, for each of an experiment's runs, what it is and the settings that are not the usual ones."""
+    for name, spec in specs.items():
+        st.caption(titled(experiment, name, spec))
+        st.table(unusual(spec), border="horizontal")
+
+
+def titled(experiment: Experiment, part: str, spec: RunSpec) -> str:
+    """Return a run in short, after the title of the part that it is, if that has one."""
+    summary = shown.summary(spec)
+    return _("{title}: {value}", title=_(experiment.titles[part]), value=summary) if part in experiment.titles else summary
+
+
+def summaries(experiment: Experiment, specs: Mapping[str, RunSpec]) -> list[str]:
     """Return each run in short; those that differ in nothing that is said there once, with their number."""
-    counted = Counter(map(shown.summary, specs))
+    counted = Counter(titled(experiment, name, spec) for name, spec in specs.items())
     return [
         run if count == 1 else _("{run}: {count} runs, which differ in settings below", run=run, count=count)
         for run, count in counted.items()
@@ -104,11 +115,16 @@ def control(store: Store, experiment: Experiment, there: Found, busy: bool) -> N
         _start(store, experiment, there)
         return
     name, run = unfinished[0]
-    parts = list(experiment.quick)
+    parts, specs = list(experiment.quick), experiment.specs(full=False)
     with st.container(horizontal=True, vertical_alignment="center"):
         if len(parts) > 1:
             st.markdown(
-                _("Run {number} of {count}: {run}", number=parts.index(name) + 1, count=len(parts), run=shown.summary(run.spec)),
+                _(
+                    "Run {number} of {count}: {run}",
+                    number=parts.index(name) + 1,
+                    count=len(parts),
+                    run=titled(experiment, name, specs[name]),
+                ),
                 width="content",
             )
         active = [one.id for _part, one in unfinished if not one.over]
@@ -167,11 +183,16 @@ def conclusion(store: Store, experiment: Experiment, there: Found) -> dict[str, 
     return None
 
 
-def links(there: Found) -> None:
+def links(experiment: Experiment, there: Found) -> None:
     """Show the way to the curves of this machine's runs, on the page Distill."""
     with st.container(horizontal=True):
-        for number, run in enumerate(there.done.values(), 1):
+        for number, (name, run) in enumerate(there.done.items(), 1):
+            title = experiment.titles.get(name)
             st.page_link(
                 "app_pages/distill.py", icon=":material/school:", query_params={"run": run.id},
-                label=_("Its curves") if len(there.done) == 1 else _("Curves of run {number}", number=number),
+                label=_("Its curves")
+                if len(there.done) == 1
+                else _("Curves of run {number}", number=number)
+                if title is None
+                else _("Curves: {title}", title=_(title)),
             )  # fmt: skip
