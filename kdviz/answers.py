@@ -7,9 +7,11 @@ but for the untrained network. Knows no run.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from kdviz import data, models, teachers
+from kdviz import data, models, specialists, teachers
 from kdviz.soft_targets import ensemble_arithmetic, softmax
 from kdviz.spec import Answers, RunSpec
 
@@ -91,6 +93,20 @@ def untrained(card: teachers.Card, dataset: data.Dataset, numbers: np.ndarray) -
     return answered
 
 
+def with_specialists(
+    spec: RunSpec, card: teachers.Card, dataset: data.Dataset, logits: np.ndarray, seen: np.ndarray
+) -> np.ndarray:
+    """Return the logits of a teacher's answers joined with its specialists', who learn from the same images as the students:
+    (n, classes) float32, those of the images `seen`. Their answers to the images that judge are kept with them."""
+    judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
+    asked = np.concatenate([seen, np.arange(judged.start, judged.stop)])
+    found = specialists.of(card, dataset, logits, seen, asked)
+    mine = [replace(one, p=one.p[: len(seen)]) for one in found]
+    q = specialists.joined(softmax(np.asarray(logits[seen]).astype(np.float64)), mine)
+    made: np.ndarray = np.log(np.maximum(q, 1e-30)).astype(np.float32)
+    return made
+
+
 def learned_from(
     spec: RunSpec,
     card: teachers.Card,
@@ -118,6 +134,8 @@ def learned_from(
             return permuted(own(of.temperature), labels, numbers)
         if of.condition == "random_teacher":
             return untrained(card, dataset, numbers)
+        if of.condition == "specialists":
+            return with_specialists(spec, card, dataset, logits, numbers)
         if of.condition == "label_smoothing":
             assert of.temperature is not None
             return smoothed(own(of.temperature), labels, of.temperature)

@@ -334,6 +334,19 @@ def one(parameters: Parameters, number: int) -> Parameters:
     return {key: tensor[number : number + 1] for key, tensor in parameters.items()}
 
 
+def features(network: Architecture, parameters: Parameters, x: Tensor, batch: int = 128) -> Tensor:
+    """Return what the last layer of one network sees: x (n, channels, height, width) -> (n, units)."""
+    import torch
+
+    found = []
+    with torch.no_grad():
+        for part in torch.split(x, batch):
+            hidden: list[Tensor] = []
+            forward(network, parameters, part, hidden=hidden)
+            found.append(hidden[-1][0].mT if hidden else part.flatten(1))
+    return torch.cat(found)
+
+
 def logits(network: Architecture, parameters: Parameters, x: Tensor, batch: int | None = None) -> Tensor:
     """Return S networks' logits, without gradients, a batch at a time: x (n, channels, height, width) -> (S, n, classes)."""
     import torch

@@ -23,7 +23,8 @@ from kdviz.knobs import followed, knob, number, validated, written
 from kdviz.soft_targets import TEMPERATURE_RANGE, check_temperature
 
 Condition = Literal[
-    "hard_labels", "distilled", "permuted_non_targets", "confidence_weighted", "label_smoothing", "random_teacher"
+    "hard_labels", "distilled", "permuted_non_targets", "confidence_weighted", "label_smoothing", "random_teacher",
+    "specialists",
 ]  # fmt: skip
 CONDITIONS: tuple[Condition, ...] = get_args(Condition)
 """What students learn from, in the order in which they stand. `distilled`: the teacher's soft targets. `permuted_non_targets`:
@@ -31,10 +32,13 @@ those with the probabilities of the wrong classes changed about among themselves
 2018, arXiv:1805.04770, "dark knowledge with permuted predictions"). `confidence_weighted`: the hard labels, each image weighing
 as much as the teacher is sure of its label, 1 on average (ibid., "confidence weighted by teacher max", but of the true class).
 `label_smoothing`: the mean probability of the true class that the soft targets have at that T, the rest shared evenly.
-`random_teacher`: the soft targets of a network of the teacher's kind that was never trained."""
+`random_teacher`: the soft targets of a network of the teacher's kind that was never trained. `specialists`: the teacher's answers
+joined with those of specialists for the classes that it confuses (kdviz.specialists)."""
 EVERY_RUN: tuple[Condition, ...] = ("hard_labels", "distilled")
 LABELS_ALONE: tuple[Condition, ...] = ("hard_labels", "confidence_weighted")
 FURTHER = tuple(condition for condition in CONDITIONS if condition not in EVERY_RUN)
+APART = tuple(condition for condition in FURTHER if condition != "specialists")
+"""Those that take the soft targets apart."""
 GRID = ("temperature", "student", "soft_weight", "fraction", "loss")
 SELDOM_LISTS = ("student", "soft_weight", "fraction")
 MAX_STUDENTS = 1024
@@ -183,6 +187,11 @@ class RunSpec:
                 N_("the loss {loss} needs a teacher of several members, such as {example}, got {value}"),
                 loss=misconceptions.OF_ENSEMBLES, example=f"{self.teacher}-x5", value=quoted(self.teacher, 80),
             )  # fmt: skip
+        if "specialists" in self.conditions and self.of_ensemble:
+            raise InvalidValue(
+                N_("specialists stand on a single network, got the teacher {value}: choose one without -x5"),
+                value=quoted(self.teacher, 80),
+            )
         each = self.seeds * len(self.fraction) * len(_conditions(self))
         if each * len(networks) > MAX_STUDENTS:
             raise InvalidValue(
@@ -389,7 +398,9 @@ def _conditions(spec: RunSpec) -> list[_Cell]:
 
 def _answers(spec: RunSpec) -> list[Answers]:
     # Members' averaged probabilities depend on T, and what is made of them does; the first, averaged logits, is right for one.
-    by_temperature = {"label_smoothing": True, "random_teacher": False, "permuted_non_targets": spec.of_ensemble}
+    by_temperature = {
+        "label_smoothing": True, "random_teacher": False, "permuted_non_targets": spec.of_ensemble, "specialists": False
+    }  # fmt: skip
     found = [Answers("distilled")] + [Answers("distilled", T) for T in spec.temperature if spec.of_ensemble]
     for condition in spec.conditions:
         if by_temperature.get(condition) is True:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -309,11 +309,16 @@ def member_logits(network: models.Architecture, parameters: Parameters, x: Tenso
 
 
 def _keep(computed: np.ndarray, folder: Path, name: str) -> None:
+    write(folder, name, lambda file: np.save(file, computed))
+
+
+def write(folder: Path, name: str, content: Callable[[BinaryIO], None]) -> None:
+    """Write what a teacher's answers are kept in, so that it is there whole or not at all. Raises DataUnavailable."""
     scratch = folder / f".{uuid.uuid4().hex}.part"  # of this call alone: two workers may compute the same logits at once
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as file:
-            np.save(file, computed)
+            content(file)
         scratch.replace(folder / name)
     except OSError as error:
         raise DataUnavailable(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kdviz import spec
 from kdviz.errors import InvalidValue, UnknownName, UserError
-from kdviz.spec import CONDITIONS, EVERY_RUN, FURTHER, GRID, KNOBS, LABELS_ALONE, MAX_STUDENTS, RunSpec, TeacherSpec
+from kdviz.spec import APART, CONDITIONS, EVERY_RUN, FURTHER, GRID, KNOBS, LABELS_ALONE, MAX_STUDENTS, RunSpec, TeacherSpec
 
 NUMBERS = [name for name, knob in KNOBS.items() if knob.metadata["low"] is not None]
 WHOLE = ["seeds", "epochs", "batch_size", "classes_left_out"]
@@ -301,7 +301,7 @@ def test_the_knobs_with_several_values_make_a_sweep() -> None:
 
 def test_an_ensembles_students_learn_from_its_averaged_probabilities_and_by_mistake_from_its_averaged_logits() -> None:
     averaged = "averaged_logits_for_probabilities"
-    built = RunSpec(teacher="cnn-x5", temperature=(2, 8), loss=("right", averaged), conditions=CONDITIONS, seeds=1)
+    built = RunSpec(teacher="cnn-x5", temperature=(2, 8), loss=("right", averaged), conditions=(*EVERY_RUN, *APART), seeds=1)
     for student in built.students:
         learned = built.answers[student.targets]
         if student.condition == "distilled":

@@ -129,12 +129,12 @@ def names() -> list[str]:
 
 def chapters() -> list[tuple[str, list[Experiment]]]:
     """Return all experiments in the order in which they are read, in chapters with a title each, a message."""
-    from kdviz.experiments import after, gain, mnist
+    from kdviz.experiments import after, confused, gain, mnist
 
     return [
         (N_("What the paper measured on MNIST"), mnist.EXPERIMENTS),
         (N_("Where the gain comes from, and how it is lost"), gain.EXPERIMENTS),
-        (N_("What the paper derives, and what came after it"), after.EXPERIMENTS),
+        (N_("What the paper derives, and what came after it"), [*after.EXPERIMENTS, *confused.EXPERIMENTS]),
     ]
 
 

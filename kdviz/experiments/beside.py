@@ -113,6 +113,10 @@ def _ensemble(of: Mapping[str, Any]) -> Texts:
     return {name: [f"{100 * (1 - errors / of['images']):.2f}"] for name, errors in right.items()}
 
 
+def _specialists(of: Mapping[str, Any]) -> Texts:
+    return {name: [f"{100 * (1 - of[name] / of['images']):.2f}"] for name in ("generalist", "joined")}
+
+
 OURS: dict[str, Callable[[Mapping[str, Any]], Texts]] = {
     "mnist-table": _table,
     "temperature-by-width": _by_width,
@@ -122,4 +126,5 @@ OURS: dict[str, Callable[[Mapping[str, Any]], Texts]] = {
     "kdtf-table": _kdtf,
     "logit-matching": _matching,
     "ensemble": _ensemble,
+    "specialists": _specialists,
 }

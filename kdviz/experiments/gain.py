@@ -21,7 +21,7 @@ from kdviz.experiments import (
 from kdviz.experiments.mnist import PLAIN, QUICK, TEACHER, WIDE
 from kdviz.i18n import N_
 from kdviz.misconceptions import MISCONCEPTIONS, RIGHT
-from kdviz.spec import CONDITIONS, FURTHER, Condition
+from kdviz.spec import APART, EVERY_RUN, Condition
 
 # Taken apart
 
@@ -35,13 +35,14 @@ def _apart(parts: Parts) -> Measured:
             "images": int(part.result["settings"]["transfer_images"]),
             "students": students(part, setting),
             "gains": {one: interval(right, correct["hard_labels"]) for one, right in correct.items() if one != "hard_labels"},
-            "lacks": {one: interval(correct["distilled"], right) for one, right in correct.items() if one in FURTHER},
+            "lacks": {one: interval(correct["distilled"], right) for one, right in correct.items() if one in APART},
             "beyond_half": interval((correct["distilled"].astype(float) + correct["hard_labels"]) / 2,
                                     correct["permuted_non_targets"]),
         }  # fmt: skip
     return measured
 
 
+TAKEN_APART = [*EVERY_RUN, *APART]
 LACKS: Mapping[Condition, str] = {
     "permuted_non_targets": N_(
         "With the wrong classes permuted the students gain {own} points over hard labels: {lost} [{low}, {high}] less than with "
@@ -324,12 +325,12 @@ EXPERIMENTS = [
         N_("With 3% of the images, how much of the gain of soft targets is what the teacher says of the wrong classes?"),
         "Furlanello et al. 2018, arXiv:1805.04770, section 3.2 and table 2",
         DARK,
-        {"few": {**QUICK, "student": "mlp-100", "conditions": CONDITIONS, "fraction": 0.03, "temperature": [8], "epochs": 60,
+        {"few": {**QUICK, "student": "mlp-100", "conditions": TAKEN_APART, "fraction": 0.03, "temperature": [8], "epochs": 60,
                  "batch_size": 32, "seeds": 5}},
         {
-            "few": {**QUICK, "student": "mlp-800-800", "conditions": CONDITIONS, "fraction": 0.03, "temperature": [8],
+            "few": {**QUICK, "student": "mlp-800-800", "conditions": TAKEN_APART, "fraction": 0.03, "temperature": [8],
                     "epochs": 100, "batch_size": 64, "learning_rate": 0.001, "seeds": 5},
-            "all": {**WIDE, "conditions": CONDITIONS, "epochs": 15, "learning_rate": 0.001, "seeds": 5},
+            "all": {**WIDE, "conditions": TAKEN_APART, "epochs": 15, "learning_rate": 0.001, "seeds": 5},
         },
         (45, 3100),
         (),

@@ -23,6 +23,7 @@ CONDITION_LABELS = {
     "confidence_weighted": N_("labels weighted by confidence, T = {T}"),
     "label_smoothing": N_("label smoothing, T = {T}"),
     "random_teacher": N_("untrained teacher, T = {T}"),
+    "specialists": N_("with specialists, T = {T}"),
 }
 
 

@@ -204,6 +204,14 @@ def _ensemble(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
     return Figures([intervals.draw(rows, _("errors on {images} test images", images=f"{of['images']:,}"), theme, 1)])
 
 
+def _specialists(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
+    of = result["measured"]
+    T = result["parts"]["students"]["spec"]["temperature"][0]
+    rows = [Row(label(condition, T), "distilled", **_points(gain)) for condition, gain in of["gains"].items()]
+    across = _("points gained over hard labels, {images} images", images=f"{of['learned']:,}")
+    return Figures([intervals.draw(rows, across, theme, 2, signed=True)])
+
+
 DRAWN: dict[str, Callable[[Experiment, Result, Theme], Figures]] = {
     "mnist-table": _table,
     "temperature-by-width": _by_width,
@@ -215,4 +223,5 @@ DRAWN: dict[str, Callable[[Experiment, Result, Theme], Figures]] = {
     "logit-matching": _matching,
     "good-teacher-good-student": _teachers,
     "ensemble": _ensemble,
+    "specialists": _specialists,
 }

@@ -52,6 +52,7 @@ NAMES: dict[str, dict[str, str]] = {
         "confidence_weighted": N_("labels weighted by confidence"),
         "label_smoothing": N_("label smoothing"),
         "random_teacher": N_("untrained teacher"),
+        "specialists": N_("with specialists"),
     },
     "loss": misconceptions.TITLES,
 }
