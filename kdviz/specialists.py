@@ -42,13 +42,16 @@ class Specialist:
 def clusters(p: np.ndarray) -> list[tuple[int, ...]]:
     """Return the classes that are predicted together, in clusters of two or more: p (n, classes), a generalist's probabilities.
 
-    K-means on the columns of the covariance of the predictions, as in section 5.2.
+    K-means on the columns of the covariance of the predictions, as in section 5.2, each class scaled to unit variance: of ten
+    classes it is else how often they are predicted at all that decides.
     """
     from sklearn.cluster import KMeans
 
     classes = p.shape[1]
     count = max(2, round(classes / CLASSES_EACH))
-    found = KMeans(count, n_init=10, random_state=SEED).fit_predict(np.cov(p.astype(np.float64), rowvar=False).T)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = np.nan_to_num(np.corrcoef(p.astype(np.float64), rowvar=False))  # a class whose share never changes is like none
+    found = KMeans(count, n_init=10, random_state=SEED).fit_predict(scaled)
     together = (tuple(np.flatnonzero(found == number).tolist()) for number in range(count))
     return sorted(cluster for cluster in together if 1 < len(cluster) < classes)
 

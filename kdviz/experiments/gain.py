@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kdviz.experiments import (
@@ -119,11 +119,16 @@ def _bugs(parts: Parts) -> Measured:
     return {"rows": rows}
 
 
+def hottest(rows: Sequence[Measured]) -> dict[str, Measured]:
+    """Return each bug's row at its highest temperature, where T² counts most, in the order of the lab."""
+    found = {row["loss"]: row for row in sorted(rows, key=lambda row: float(row["temperature"]))}
+    return {loss: found[loss] for loss in MISCONCEPTIONS if loss in found}
+
+
 def _bugs_verdict(of: Measured) -> tuple[str, list[Said]]:
-    hottest = {row["loss"]: row for row in sorted(of["rows"], key=lambda row: float(row["temperature"]))}
     said = []
-    for loss in (loss for loss in MISCONCEPTIONS if loss in hottest):
-        one = hottest[loss]
+    rows = hottest(of["rows"])
+    for loss, one in rows.items():
         fields = {"bug": loss, "T": f"{one['temperature']:g}", **points(one["harm"]),
                   "right": points(one["gain_of_right"])["points"], "wrong": points(one["gain_of_wrong"])["points"]}  # fmt: skip
         said.append(
@@ -148,11 +153,11 @@ def _bugs_verdict(of: Measured) -> tuple[str, list[Said]]:
                 fields,
             )
         )
-    outcomes = [outcome(one["harm"]) for one in hottest.values()]
+    outcomes = [outcome(one["harm"]) for one in rows.values()]
     harmful = outcomes.count("harms")
     if "unknown" in outcomes:
         return "unknown", said
-    return "all" if harmful == len(hottest) else "most" if harmful > len(hottest) / 2 else "few", said
+    return "all" if harmful == len(rows) else "most" if harmful > len(rows) / 2 else "few", said
 
 
 BUGS = {

@@ -45,8 +45,7 @@ def row(bug: str, result: Mapping[str, Any]) -> dict[str, Any]:
 
 def committed(bug: str, result: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a result of the whole experiment has of a bug, at its highest temperature; None where it has nothing."""
-    rows: list[dict[str, Any]] = [one for one in result["measured"]["rows"] if one["loss"] == bug]
-    return max(rows, key=lambda one: float(one["temperature"])) if rows else None
+    return gain.hottest(result["measured"]["rows"]).get(bug)
 
 
 def verdict(of: Mapping[str, Any]) -> tuple[str, Said]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdviz.experiments import Experiment
+from kdviz.experiments.gain import hottest
 from kdviz.figures import Drawing, Kind, Theme, intervals, knob, sweep
 from kdviz.figures.curves import label
 from kdviz.figures.intervals import Other, Row
@@ -110,8 +111,7 @@ def _apart(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
 
 
 def _bugs(_experiment: Experiment, result: Result, theme: Theme) -> Figures:
-    hottest = {row["loss"]: row for row in sorted(result["measured"]["rows"], key=lambda row: float(row["temperature"]))}
-    return Figures([bugs([hottest[loss] for loss in MISCONCEPTIONS if loss in hottest], theme)])
+    return Figures([bugs(list(hottest(result["measured"]["rows"]).values()), theme)])
 
 
 def bugs(measured: Sequence[Mapping[str, Any]], theme: Theme) -> Drawing:
