@@ -9,8 +9,7 @@ import inspect
 import logging
 import sys
 import threading
-import time
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from kdviz import settings
@@ -32,9 +31,6 @@ FIRST_PAGE = (
     "streamlit.emojis",
 )
 """What the first page needs. Imported while the browser still reads Streamlit's own scripts, nobody waits for it."""
-
-MOMENT = 0.08
-"""Seconds. Streamlit's script in the browser gathers what arrives within 10 ms, and draws it in one go."""
 
 _keeper: Keeper | None = None
 
@@ -61,13 +57,6 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
     yield
     if _keeper is not None:
         _keeper.ended.set()
-
-
-def draw_so_far(state: MutableMapping[Any, Any]) -> None:
-    """Leave the browser of a new reader a moment for what it has, before it gets the rest of the page to draw at once."""
-    if _keeper is not None and "_drawn" not in state:
-        state["_drawn"] = True
-        time.sleep(MOMENT)
 
 
 def painted() -> None:

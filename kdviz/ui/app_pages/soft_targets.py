@@ -14,7 +14,7 @@ import streamlit as st
 from kdviz import data, teachers
 from kdviz.figures import numbers
 from kdviz.i18n import _
-from kdviz.ui import hiding, link, server, students, subject
+from kdviz.ui import hiding, link, students, subject
 from kdviz.ui.components import dial, pictures, test_images
 from kdviz.ui.ending import PageEnds
 from kdviz.ui.words import WORDS, explain
@@ -153,7 +153,6 @@ with left, st.container(horizontal=True):
             right_answer = _("teacher **{answer}**", answer=said)
             st.markdown(right_answer if int(logits.argmax()) == label else _("teacher **{answer}**, wrong", answer=said))
 
-server.draw_so_far(state)
 with choice:
     choose(source == "own")
 if source == "test":
