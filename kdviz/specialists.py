@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kdviz import data, models, settings, teachers
+from kdviz import data, models, settings, strategy, teachers
 from kdviz.soft_targets import softmax
 
 if TYPE_CHECKING:
@@ -87,12 +87,16 @@ def of(card: teachers.Card, dataset: data.Dataset, logits: np.ndarray, seen: np.
     there = stored(card, dataset, seen, asked)
     if there is not None:
         return there
+    import torch
+
     network, parameters = teachers.load(card)
     labels = np.asarray(dataset.labels[seen])
-    features = {
-        name: models.features(network, parameters, models.inputs(dataset.pixels[numbers], dataset.mean, dataset.std))
-        for name, numbers in (("seen", seen), ("asked", asked))
-    }
+    lower = strategy.choose_precision("auto", [network])[0] == "bf16"
+    with torch.autocast("cpu", torch.bfloat16, enabled=lower):
+        features = {
+            name: models.features(network, parameters, models.inputs(dataset.pixels[numbers], dataset.mean, dataset.std)).float()
+            for name, numbers in (("seen", seen), ("asked", asked))
+        }
     last = len(network.layers) - 1
     head = parameters[f"{last}.weight"][0], parameters[f"{last}.bias"][0]
     found = []

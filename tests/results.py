@@ -60,8 +60,6 @@ def result(name: str, kind: str = "quick") -> dict[str, Any]:
 
 def _of_digits(values: Mapping[str, Any]) -> RunSpec:
     several = str(values.get("teacher", "")).endswith("-x5")
-    if str(values.get("student", "")).startswith("cnn-"):  # for larger pictures
-        values = {**values, "student": "mlp-30-30"}
     return RunSpec.from_dict({**values, "dataset": "digits", "teacher": "cnn-x5" if several else "cnn", "seeds": 2})
 
 

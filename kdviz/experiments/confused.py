@@ -89,8 +89,8 @@ def _verdict(of: Measured) -> tuple[str, list[Said]]:
 
 
 QUICK: dict[str, Any] = {
-    "dataset": "cifar10", "student": "cnn-8-16-16", "conditions": ["hard_labels", "distilled", "specialists"], "temperature": [4],
-    "fraction": 0.1, "epochs": 8, "schedule": "linear", "learning_rate": 0.005, "seeds": 3,
+    "dataset": "cifar10", "student": "mlp-300", "conditions": ["hard_labels", "distilled", "specialists"], "temperature": [4],
+    "fraction": 0.1, "epochs": 10, "schedule": "linear", "learning_rate": 0.001, "seeds": 3,
 }  # fmt: skip
 
 EXPERIMENTS = [

@@ -351,7 +351,7 @@ EXPERIMENTS = [
         GAIN,
         {"students": {**QUICK, "fraction": 0.1, "epochs": 30, "batch_size": 64}},
         {"students": {**WIDE, "hard_weight": 10, "epochs": 40, "learning_rate": 0.001, "seeds": 5}},
-        (45, 1200),
+        (40, 1200),
         (
             Found("teacher", N_("teacher 1200-1200, errors"), 67, "section 3"),
             Found("hard_labels", N_("student 800-800 on hard labels, errors"), 146, "section 3"),
@@ -373,7 +373,7 @@ EXPERIMENTS = [
             "unknown": GAIN["unknown"],
         },
         {"widths": {**TEACHER, "student": ["mlp-30-30", "mlp-300-300"], "temperature": [1, 2.5, 4, 10, 20], "fraction": 0.1,
-                    "epochs": 20, "batch_size": 64, "learning_rate": 0.002, "schedule": "linear", "seeds": 3}},
+                    "epochs": 12, "batch_size": 64, "learning_rate": 0.002, "schedule": "linear", "seeds": 3}},
         {
             "narrow": {**TEACHER, "student": ["mlp-30-30", "mlp-100-100"], "schedule": "linear", "epochs": 25, "seeds": 5,
                        "temperature": [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 12, 20, 40], "batch_size": 128,
@@ -399,7 +399,7 @@ EXPERIMENTS = [
         SEEN,
         {"students": {**QUICK, "classes_left_out": [3], "fraction": 0.3, "batch_size": 128}},
         {"students": {**WIDE, "classes_left_out": [3], "hard_weight": 1, "epochs": 50, "learning_rate": 0.001, "seeds": 5}},
-        (45, 600),
+        (30, 600),
         (
             Found("before", N_("errors before the bias is raised, 133 of them on the 1,010 threes"), 206, "section 3"),
             Found("best_on_test", N_("errors with the bias raised by 3.5, 14 of them on threes"), 109, "section 3"),
@@ -417,7 +417,7 @@ EXPERIMENTS = [
         SEEN,
         {"students": {**QUICK, "classes_left_out": [0, 1, 2, 3, 4, 5, 6, 9]}},
         {"students": {**WIDE, "classes_left_out": [0, 1, 2, 3, 4, 5, 6, 9], "epochs": 80, "learning_rate": 0.001, "seeds": 5}},
-        (35, 300),
+        (25, 300),
         (
             Found("before", N_("errors before the biases are lowered, percent"), 47.3, "section 3"),
             Found("best_on_test", N_("errors with both biases lowered by 7.6, percent"), 13.2, "section 3"),

@@ -34,6 +34,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Experiment:
     small = replace(experiment, quick=parts)
     known = experiments.find
     monkeypatch.setattr(experiments, "find", lambda name: small if name == "ensemble" else known(name))
+    recorded = experiments.recorded
+    monkeypatch.setattr(experiments, "recorded", lambda name: None if name == "ensemble" else recorded(name))
     return small
 
 
