@@ -67,7 +67,7 @@ WAYS = {
 
 
 def _squared_verdict(of: Measured) -> tuple[str, list[Said]]:
-    hottest = {name: max(rows, key=lambda row: float(row["temperature"])) for name, rows in of.items()}
+    hottest = {name: max(of[name], key=lambda row: float(row["temperature"])) for name in SQUARED if name in of}
     said = [Said(SQUARED[name], {"T": f"{row['temperature']:g}", **points(row["harm"])}) for name, row in hottest.items()]
     outcomes = [outcome(row["harm"]) for name, row in hottest.items() if name != "raised"]  # that one cannot but be the same
     harmful = outcomes.count("harms")
