@@ -381,7 +381,7 @@ EXPERIMENTS = [
             "wide": {**TEACHER, "student": ["mlp-300-300", "mlp-800-800"], "schedule": "linear", "epochs": 10, "seeds": 5,
                      "temperature": [1, 2.5, 4, 8, 12, 20, 40], "batch_size": 256, "learning_rate": 0.001},
         },
-        (55, 2500),
+        (55, 1500),
         (
             Found("wide", N_("300 or more units: all T above 8 fairly similar"), 8, "section 3"),
             Found("narrow", N_("30 units: T from 2.5 to 4 significantly better than higher or lower"), 2.5, "section 3"),
