@@ -93,14 +93,17 @@ def untrained(card: teachers.Card, dataset: data.Dataset, numbers: np.ndarray) -
     return answered
 
 
+def asked_of_specialists(spec: RunSpec, dataset: data.Dataset, seen: np.ndarray) -> np.ndarray:
+    """Return the indices of the images that specialists answer: those of the transfer set, `seen`, then those that judge."""
+    return np.concatenate([seen, np.arange(len(dataset.labels))[dataset.slice(spec.judged_on)]])
+
+
 def with_specialists(
     spec: RunSpec, card: teachers.Card, dataset: data.Dataset, logits: np.ndarray, seen: np.ndarray
 ) -> np.ndarray:
     """Return the logits of a teacher's answers joined with its specialists', who learn from the same images as the students:
     (n, classes) float32, those of the images `seen`. Their answers to the images that judge are kept with them."""
-    judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
-    asked = np.concatenate([seen, np.arange(judged.start, judged.stop)])
-    found = specialists.of(card, dataset, logits, seen, asked)
+    found = specialists.of(card, dataset, logits, seen, asked_of_specialists(spec, dataset, seen))
     mine = [replace(one, p=one.p[: len(seen)]) for one in found]
     q = specialists.joined(softmax(np.asarray(logits[seen]).astype(np.float64)), mine)
     made: np.ndarray = np.log(np.maximum(q, 1e-30)).astype(np.float32)

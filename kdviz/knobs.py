@@ -92,7 +92,7 @@ def number(name: Message, value: Any, low: float, high: float, whole: bool) -> A
 
 
 def written(value: Any) -> str:
-    """Return a knob's value as text from which `read` and the spec make the same value again."""
+    """Return a knob's value as text from which `kdviz.spec.read` and the spec make the same value again."""
     if isinstance(value, tuple):
         return ",".join(written(each) for each in value)
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

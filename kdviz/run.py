@@ -76,7 +76,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
     members = teachers.stored_member_logits(card, dataset) if card.members > 1 else None
     learned = {fraction: answers.transfer_set(spec, dataset, fraction) for fraction in spec.fraction}
     images = {fraction: len(numbers) for fraction, numbers in learned.items()}
-    judged = dataset.slice("validation" if spec.evaluate_on == "validation" else "test")
+    judged = dataset.slice(spec.judged_on)
     how = strategy.choose(spec, images, judged.stop - judged.start, settings.workers().threads, compiling, earlier, chosen.type)
     settle(how)
     judges: dict[str, Any] = {

@@ -228,6 +228,11 @@ class RunSpec:
         return teacher_members(self.teacher)[1] > 1
 
     @property
+    def judged_on(self) -> data.Split:
+        """The split whose images judge the students."""
+        return "validation" if self.evaluate_on == "validation" else "test"
+
+    @property
     def answers(self) -> list[Answers]:
         """The logits that students learn from, in the order of `Student.targets`."""
         return _answers(self)

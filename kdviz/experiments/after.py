@@ -22,7 +22,7 @@ def teacher_logits(part: Part) -> np.ndarray:
     opened = data.load(spec.dataset)
     logits = teachers.stored_logits(teachers.find(spec.dataset, spec.teacher), opened)
     assert logits is not None  # the part was trained from them
-    chosen: np.ndarray = np.asarray(logits[opened.slice("validation" if spec.evaluate_on == "validation" else "test")])
+    chosen: np.ndarray = np.asarray(logits[opened.slice(spec.judged_on)])
     return chosen
 
 

@@ -1,5 +1,4 @@
-"""Section 5 of the paper, on ten classes: specialists for those that a generalist confuses, and "
-"a student of their joint answers."""
+"""Section 5 of the paper on ten classes: specialists for those that a generalist confuses, and students of their joint answer."""
 
 from __future__ import annotations
 
@@ -11,6 +10,7 @@ import numpy as np
 from kdviz import answers, data, specialists, teachers
 from kdviz.errors import UserError
 from kdviz.experiments import GAIN, HINTON, Experiment, Found, Measured, Part, Parts, Said, interval, outcome, points, students
+from kdviz.experiments.after import teacher_logits
 from kdviz.experiments.mnist import PLAIN
 from kdviz.i18n import N_
 from kdviz.soft_targets import softmax
@@ -20,14 +20,11 @@ def answered(part: Part) -> tuple[np.ndarray, list[specialists.Specialist]]:
     """Return the generalist's probabilities on the images that judge, (n, classes), and its specialists' answers to them."""
     opened = data.load(part.spec.dataset)
     card = teachers.find(part.spec.dataset, part.spec.teacher)
-    logits = teachers.stored_logits(card, opened)
     seen = answers.transfer_set(part.spec, opened, part.setting.fraction)
-    judged = opened.slice("validation" if part.spec.evaluate_on == "validation" else "test")
-    asked = np.concatenate([seen, np.arange(judged.start, judged.stop)])
-    found = None if logits is None else specialists.stored(card, opened, seen, asked)
-    if logits is None or found is None:  # the part was trained from them, but they have been deleted since
+    found = specialists.stored(card, opened, seen, answers.asked_of_specialists(part.spec, opened, seen))
+    if found is None:  # the part was trained from them, but they have been deleted since
         raise UserError(N_("the specialists' answers are no longer here: run it again"))
-    return softmax(np.asarray(logits[judged]).astype(np.float64)), [replace(one, p=one.p[len(seen) :]) for one in found]
+    return softmax(teacher_logits(part).astype(np.float64)), [replace(one, p=one.p[len(seen) :]) for one in found]
 
 
 def _measure(parts: Parts) -> Measured:

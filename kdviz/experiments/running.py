@@ -53,7 +53,7 @@ def finished(spec: RunSpec) -> Part | None:
 def part(spec: RunSpec, result: dict[str, Any], logits: np.ndarray) -> Part:
     """Return a finished run as a part of its experiment: result and logits as kdviz.run has them. Raises DataUnavailable."""
     opened = data.load(spec.dataset)
-    labels = np.asarray(opened.labels[opened.slice("validation" if spec.evaluate_on == "validation" else "test")])
+    labels = np.asarray(opened.labels[opened.slice(spec.judged_on)])
     return Part(spec, result, logits, labels)
 
 

@@ -161,8 +161,7 @@ def _teacher(view: shown.Shown) -> dict[str, float] | None:
     logits = teachers.stored_logits(card, opened)
     if logits is None:
         return None
-    split: data.Split = "validation" if view.spec.evaluate_on == "validation" else "test"
-    errors, images = _errors(card.sha256, opened.sha256, split, logits, opened)
+    errors, images = _errors(card.sha256, opened.sha256, view.spec.judged_on, logits, opened)
     return {"accuracy": 1 - errors / images, "errors": errors}
 
 
