@@ -8,11 +8,9 @@ memory begins at its parent's.
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -22,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kdviz import __version__, data, settings, strategy, teachers
+from kdviz import data, machine, settings, strategy, teachers
 from kdviz.errors import DataUnavailable, InvalidValue, quoted
 from kdviz.i18n import N_
 
@@ -120,9 +118,7 @@ def bench(epochs: int, steps: int | None, say: Callable[[str], None]) -> Result:
             result = {**measure(measurement), "first_wall_seconds": result["wall_seconds"]}
         say(f"  {finished(result)}")
         results[measurement.name] = {"what": measurement.what, **result}
-    made = {"date": datetime.date.today().isoformat(), "machine": platform.machine(), "cores": os.cpu_count(), "load": load,
-            "threads": settings.workers().threads, "epochs": epochs, "steps": steps,
-            "versions": {"kdviz": __version__, "python": platform.python_version()}}  # fmt: skip
+    made = {**machine.here(), "load": load, "threads": settings.workers().threads, "epochs": epochs, "steps": steps}
     derive(results)
     return {"made": made, "measurements": results, "claims": claims(results)}
 

@@ -7,7 +7,6 @@ is one line on standard error and exit status 2.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kdviz import __version__, bench, data, experiments, settings, spec, teachers
+from kdviz import bench, data, experiments, settings, spec, teachers
 from kdviz.errors import InvalidValue, UserError
 from kdviz.i18n import N_
 
@@ -334,18 +333,13 @@ def _bench(parsed: argparse.Namespace) -> None:
 
 def _record(file: Path, result: dict[str, Any], points: list[dict[str, Any]]) -> None:
     """Write a run with its points and with what made it, as the app shows recorded runs."""
-    import platform
-
-    made = {
-        "date": datetime.date.today().isoformat(),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "versions": {"kdviz": __version__, "torch": result["settings"]["torch"], "python": platform.python_version()},
-    }
     try:
         # Six digits are more than a page shows; a sweep has thousands of points.
         short = [{key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in point.items()} for point in points]
-        file.write_text(json.dumps({"made": made, "result": result, "points": short}, separators=(",", ":")) + "\n", "utf-8")
+        file.write_text(
+            json.dumps({"made": result["settings"]["made"], "result": result, "points": short}, separators=(",", ":")) + "\n",
+            "utf-8",
+        )
     except OSError as error:
         raise InvalidValue(
             N_("the record cannot be written to {file} ({reason})"), file=str(file), reason=error.strerror

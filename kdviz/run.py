@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdviz import answers, data, misconceptions, models, settings, stats, strategy, teachers, train, turns
+from kdviz import answers, data, machine, misconceptions, models, settings, stats, strategy, teachers, train, turns
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.errors import InvalidValue, quoted
 from kdviz.i18n import N_
@@ -121,7 +121,7 @@ def prepare(spec: RunSpec, device: str = "auto", earlier: Mapping[str, Any] | No
         "evaluations": how.evaluations,
         "why": how.why,
         "batch_order": strategy.BATCH_ORDER,
-        "torch": torch.__version__,
+        "made": machine.here(),
         "teacher_sha256": card.sha256,
         "data_sha256": dataset.sha256,
         "transfer_images": max(images.values()),

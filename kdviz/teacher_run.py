@@ -6,7 +6,6 @@ The engine's workers and the command line both go through `prepare`, `Training.t
 from __future__ import annotations
 
 import datetime
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from kdviz import data, models, run, settings, strategy, teachers, train, turns
+from kdviz import data, machine, models, run, settings, strategy, teachers, train, turns
 from kdviz.data.prepare import prepare as prepare_data
 from kdviz.spec import TeacherSpec, teacher_members
 
@@ -97,7 +96,7 @@ def prepare(
         "compiled": how.compiled,
         "programs": len(stacks),
         "why": how.why,
-        "torch": torch.__version__,
+        "made": machine.here(),
         "data_sha256": dataset.sha256,
         "images": len(learned),
         "epochs": recipe.epochs,
@@ -148,6 +147,6 @@ def save(training: Training, last: turns.Progress, folder: Path) -> teachers.Car
         errors=ended["errors"], test_images=len(training.stacks[0].material.test_labels), parameters=network.parameters,
         multiply_adds=network.multiply_adds, bytes=network.bytes, recipe=asdict(training.recipe),
         data_sha256=training.dataset.sha256, date=datetime.date.today().isoformat(), seconds=round(last.seconds, 1),
-        versions={"torch": torch.__version__, "numpy": np.__version__, "python": sys.version.split()[0]},
+        versions=machine.versions(),
         members=members, member_errors=ended["member_errors"], copy=training.dataset.copy, judged_on=training.judged_on,
     )  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import io
 import logging
 import os
@@ -346,7 +345,7 @@ def _conclude(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
 
     {"experiment": name, "runs": {part: id}, "fact": the name to keep it under} -> {"outcome": a key of its predictions}.
     """
-    experiment, parts, ended = experiments.find(payload["experiment"]), {}, 0.0
+    experiment, parts = experiments.find(payload["experiment"]), {}
     for name, run_id in payload["runs"].items():
         run = store.run(run_id)
         if run is None or run.result is None or not isinstance(run.spec, RunSpec):
@@ -356,9 +355,7 @@ def _conclude(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
             raise UserError(N_("a run of this experiment is no longer here"))
         logits = np.stack([np.load(io.BytesIO(one["test_logits"]), allow_pickle=False) for one in kept if one is not None])
         parts[name] = running.part(run.spec, run.result, logits)
-        ended = max(ended, run.ended or 0.0)
-    date = datetime.datetime.fromtimestamp(ended, datetime.UTC).astimezone().date()
-    result = running.concluded(experiment, False, parts, date)
+    result = running.concluded(experiment, False, parts)
     store.set_fact(payload["fact"], running.short(result))
     return {"outcome": result["outcome"]}
 

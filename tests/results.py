@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kdviz import experiments, soft_targets
-from kdviz.experiments import Part, after, confused
+from kdviz.experiments import Part
+from kdviz.experiments.claims import confused, logit_matching
 from kdviz.spec import RunSpec, Student
 from kdviz.specialists import Specialist
 
@@ -47,7 +48,7 @@ def result(name: str, kind: str = "quick") -> dict[str, Any]:
     experiment = experiments.find(name)
     parts = {key: part(_of_digits(values), number) for number, (key, values) in enumerate(experiment.quick.items())}
     with pytest.MonkeyPatch.context() as patch:  # those of digits are of other images
-        patch.setattr(after, "teacher_logits", _teacher_logits)
+        patch.setattr(logit_matching, "teacher_logits", _teacher_logits)
         patch.setattr(confused, "answered", _answered)
         concluded = experiment.concluded(parts)
     made = {

@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import kdviz
 from kdviz import answers, cli, data, experiments, settings, soft_targets, stats, teachers
 from kdviz.errors import InvalidValue, UnknownName
-from kdviz.experiments import Experiment, Part, Said, after, confused, gain, mnist, running
+from kdviz.experiments import Experiment, Part, Said, running
+from kdviz.experiments.claims import confused, logit_matching, never_seen, where_from
 from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import APART, EVERY_RUN, RunSpec
 
@@ -159,7 +161,7 @@ def test_a_class_that_was_never_seen_comes_back_with_its_bias() -> None:
     part = made_up(spec, {"hard_labels": 0.6, "distilled": 1.2})
     logits = part.logits.copy()
     logits[:, :, 3] -= 7  # so that no 3 is answered
-    measured = mnist._mythical({"students": replace(part, logits=logits)})
+    measured = never_seen._mythical({"students": replace(part, logits=logits)})
     threes = int((part.labels == 3).sum())
     rows = measured["rows"]
     assert rows["before"]["errors_of_classes"]["mean"] == threes == measured["images_of_classes"]
@@ -168,23 +170,23 @@ def test_a_class_that_was_never_seen_comes_back_with_its_bias() -> None:
     assert measured["share"] == pytest.approx(0.1, abs=0.01)
     at_zero = measured["curve"]["bias"].index(0.0)
     assert measured["curve"]["errors"][at_zero] == rows["before"]["errors"]["mean"]
-    outcome, said = mnist._mythical_verdict(measured)
+    outcome, said = never_seen._mythical_verdict(measured)
     assert outcome == "nearly_all" and "know 0.0% of them; hard-label students know 0.0%" in texts(said)
     assert "it is 100.0%" in texts(said)
     # What is best on the test set decides nothing: where the matched bias does not help, neither does that.
     at_odds = {**measured, "rows": {**rows, "matched": rows["before"]}}
-    assert mnist._mythical_verdict(at_odds)[0] == "few"
+    assert never_seen._mythical_verdict(at_odds)[0] == "few"
 
 
 def test_the_idea_of_an_absent_class_is_drawn_from_the_images_most_like_it() -> None:
     spec = RunSpec(classes_left_out=(3,), seeds=2)
-    sources = mnist._sources(made_up(spec, {}), 3, most=5)
+    sources = never_seen._sources(made_up(spec, {}), 3, most=5)
     digits = data.load("digits")
     shares = [source["share"] for source in sources]
     assert len(sources) == 5 and shares == sorted(shares, reverse=True) and shares[0] > 0.15
     few = replace(spec, fraction=(0.1,))
     seen = set(answers.transfer_set(few, digits, 0.1).tolist())
-    assert {source["image"] for source in mnist._sources(made_up(few, {}), 3, most=5)} <= seen  # no others taught them
+    assert {source["image"] for source in never_seen._sources(made_up(few, {}), 3, most=5)} <= seen  # no others taught them
     for source in sources:
         assert digits.labels[source["image"]] == source["label"] != 3 and source["image"] < 1437
 
@@ -194,11 +196,11 @@ def test_two_classes_alone_are_lowered_together() -> None:
     part = made_up(spec, {"distilled": 0.95})
     logits = part.logits.copy()
     logits[:, :, [7, 8]] += 6
-    measured = mnist._two_classes({"students": replace(part, logits=logits)})
+    measured = never_seen._two_classes({"students": replace(part, logits=logits)})
     assert measured["classes"] == [7, 8]
     assert measured["rows"]["before"]["errors"]["mean"] > 400 > 60 > measured["rows"]["best_on_test"]["errors"]["mean"]
     assert measured["rows"]["best_on_test"]["bias"]["mean"] < 0 and measured["rows"]["matched"]["bias"]["mean"] < -3
-    assert mnist._two_classes_verdict(measured)[0] == "nearly_all"
+    assert never_seen._two_classes_verdict(measured)[0] == "nearly_all"
 
 
 @pytest.mark.parametrize(("permuted", "expected"), [(0.72, "most"), (0.86, "less"), (0.8, "some"), (0.9, "none")])
@@ -274,10 +276,10 @@ def test_leaving_the_factor_out_is_made_up_for_by_the_learning_rate() -> None:
 def test_the_angle_to_matching_zero_mean_logits_goes_to_zero() -> None:
     rng = np.random.default_rng(0)
     z, v = rng.normal(0, 5, (2, 200, 10))
-    degrees = after.angles(z + 3, v - 40, (0.5, 2, 8, 32, 1000))
+    degrees = logit_matching.angles(z + 3, v - 40, (0.5, 2, 8, 32, 1000))
     assert all(one > other for one, other in itertools.pairwise(degrees)) and degrees[0] > 30 and degrees[-1] < 1
-    common = after.angles(z + 100, v, (2.0,))  # what all classes have in common is nothing
-    assert after.angles(z, v, (2.0,)) == pytest.approx(common)
+    common = logit_matching.angles(z + 100, v, (2.0,))  # what all classes have in common is nothing
+    assert logit_matching.angles(z, v, (2.0,)) == pytest.approx(common)
     step = 1e-4  # the gradient is that of the cross-entropy, by finite differences
     one = z[:1]
     loss = [-(soft_targets.softmax(v[:1], 2) * soft_targets.log_softmax(one + step * e, 2)).sum() for e in np.eye(10)]
@@ -285,7 +287,7 @@ def test_the_angle_to_matching_zero_mean_logits_goes_to_zero() -> None:
     gradient = (np.array(loss) - base) / step
     matching = (one - v[:1] - (one - v[:1]).mean())[0]
     cosine = gradient @ matching / np.linalg.norm(gradient) / np.linalg.norm(matching)
-    assert after.angles(one, v[:1], (2.0,))[0] == pytest.approx(np.degrees(np.arccos(cosine)), abs=0.1)
+    assert logit_matching.angles(one, v[:1], (2.0,))[0] == pytest.approx(np.degrees(np.arccos(cosine)), abs=0.1)
 
 
 def test_students_are_judged_by_their_teachers_errors() -> None:
@@ -308,7 +310,7 @@ def test_an_ensembles_student_stands_beside_a_single_teachers() -> None:
 
 
 def test_a_sentence_has_the_fields_that_it_is_given() -> None:
-    for message in (*gain.LACKS.values(), *experiments.GAIN.values()):
+    for message in (*where_from.LACKS.values(), *experiments.GAIN.values()):
         assert {field for _, field, _, _ in Formatter().parse(message) if field} <= {"own", "points", "lost", "low", "high"}
 
 
@@ -446,3 +448,21 @@ def test_intervals_are_those_of_stats() -> None:
     rng = np.random.default_rng(0)
     one, two = rng.random((2, 3, 50)) < 0.6
     assert experiments.interval(one, two) == vars(stats.paired_difference(one, two))
+
+
+def test_a_result_names_what_trained_its_runs_and_not_what_concluded_them() -> None:
+    spec = experiments.find("ensemble").specs(False)["one"]
+    made = {"date": "2020-02-03", "processor": "abacus", "cores": 1, "versions": {"kdviz": "0.0.1", "torch": "1.0"}}
+
+    def trained(**how: object) -> Part:
+        part = made_up(spec, {})
+        settings_there = {"teacher_sha256": "a", "data_sha256": "b", **how}
+        return replace(part, result={**part.result, "seconds": 2.0, "settings": settings_there})
+
+    result = running.made({"one": trained(made=made), "two": trained(made={**made, "date": "2020-02-04"}, graphics_card="card")})
+    assert result == {
+        **made, "date": "2020-02-04", "processor": "card, abacus", "seconds": 4.0,
+        "seeds": {"one": spec.seeds, "two": spec.seeds},
+        "teacher_sha256": {"one": "a", "two": "a"}, "data_sha256": {"one": "b", "two": "b"},
+    }  # fmt: skip
+    assert running.made({"one": trained()})["versions"]["kdviz"] == kdviz.__version__  # an earlier kdviz kept none

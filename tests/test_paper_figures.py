@@ -130,4 +130,7 @@ def test_the_lab_finds_a_bugs_row_at_its_highest_temperature() -> None:
 
 
 def test_seeds_are_a_mean_and_their_deviation() -> None:
-    assert beside.spread({"seeds": [1, 3]}) == f"2.0 ± {np.sqrt(2):.1f}" and beside.spread({"seeds": [0.5]}, 0, 100) == "50"
+    assert (
+        experiments.plus_minus({"seeds": [1, 3]}) == f"2.0 ± {np.sqrt(2):.1f}"
+        and experiments.plus_minus({"seeds": [0.5]}, 0, 100) == "50"
+    )

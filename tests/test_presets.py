@@ -78,8 +78,8 @@ def test_record_is_of_the_preset(name: str, on_validation: bool) -> None:
     wanted = replace(PRESETS[name].spec, evaluate_on="validation") if on_validation else PRESETS[name].spec
     assert RunSpec.from_dict(result["spec"]) == wanted
     assert set(result["spec"]) >= set(spec.KNOBS) - {"conditions", "control_learning_rate", "loss"}  # those came later
-    assert set(content["made"]) == {"date", "machine", "cores", "versions"}
-    assert set(content["made"]["versions"]) == {"kdviz", "torch", "python"}
+    assert set(content["made"]) >= {"date", "machine", "cores", "versions"}
+    assert set(content["made"]["versions"]) >= {"kdviz", "torch", "python"}
 
 
 @BOTH

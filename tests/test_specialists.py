@@ -11,7 +11,8 @@ from scipy.optimize import minimize
 
 from kdviz import answers, data, models, specialists, teachers
 from kdviz.errors import InvalidValue
-from kdviz.experiments import Part, confused
+from kdviz.experiments import Part
+from kdviz.experiments.claims import confused
 from kdviz.soft_targets import softmax
 from kdviz.spec import RunSpec
 from kdviz.specialists import Specialist

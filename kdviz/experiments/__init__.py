@@ -9,6 +9,7 @@ Nothing is chosen on the test set: where the settings of a full run were chosen 
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -27,12 +28,14 @@ HINTON = "Hinton, Vinyals, Dean 2015, arXiv:1503.02531"
 
 @dataclass(frozen=True)
 class Found:
-    """A figure found elsewhere. what: a message; where: the section or file that says so; key: what of ours it stands beside."""
+    """A figure found elsewhere. what: a message; where: the section or file that says so; key: what of ours it stands beside;
+    stated: how it is written where it is more than a number."""
 
     key: str
     what: str
     value: float
     where: str
+    stated: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,10 @@ class Said:
 
     def to_dict(self) -> dict[str, Any]:
         return {"message": str(self.message), "fields": dict(self.fields), "text": english(self.message, **self.fields)}
+
+
+Texts = Mapping[str, list[str | Said]]
+"""Texts by the keys of figures: of each as many as there are figures with its key."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,8 @@ class Experiment:
     """One experiment. title, question, reasons (why our figures may differ), chosen: messages; predictions: what a reader may
     expect, by the `outcome` that a verdict may have; quick, full: the values of each part's spec; seconds: what the quick and the
     full one are expected to take on two cores; paper: what was found elsewhere; section: who says so, and where; titles:
-    messages, of parts that their settings do not tell apart in one line."""
+    messages, of parts that their settings do not tell apart in one line; beside: what of `measured` stands beside each of
+    `paper`."""
 
     name: str
     title: str
@@ -94,10 +102,11 @@ class Experiment:
     quick: Mapping[str, Mapping[str, Any]]
     full: Mapping[str, Mapping[str, Any]]
     seconds: tuple[float, float]
-    paper: Sequence[Found]
     measure: Callable[[Parts], Measured]
     verdict: Callable[[Measured], tuple[str, list[Said]]]
-    chosen: str = ""
+    chosen: str
+    paper: Sequence[Found] = ()
+    beside: Callable[[Measured], Texts] = lambda _measured: {}
     reasons: Sequence[str] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
 
@@ -129,13 +138,9 @@ def names() -> list[str]:
 
 def chapters() -> list[tuple[str, list[Experiment]]]:
     """Return all experiments in the order in which they are read, in chapters with a title each, a message."""
-    from kdviz.experiments import after, confused, gain, mnist
+    from kdviz.experiments import claims
 
-    return [
-        (N_("What the paper measured on MNIST"), mnist.EXPERIMENTS),
-        (N_("Where the gain comes from, and how it is lost"), gain.EXPERIMENTS),
-        (N_("What the paper derives, and what came after it"), [*after.EXPERIMENTS, *confused.EXPERIMENTS]),
-    ]
+    return claims.chapters()
 
 
 def recorded(name: str) -> dict[str, Any] | None:
@@ -163,6 +168,13 @@ def _all() -> list[Experiment]:
 def spread(values: Sequence[float]) -> dict[str, Any]:
     """Return the mean of values over seeds, and the values."""
     return {"mean": float(np.mean(values)), "seeds": [float(value) for value in values]}
+
+
+def plus_minus(of: Mapping[str, Any], digits: int = 1, times: float = 1.0) -> str:
+    """Return in figures what `spread` has: the mean, with the standard deviation over seeds if there are several."""
+    values = [times * value for value in of["seeds"]]
+    mean = statistics.fmean(values)
+    return f"{mean:.{digits}f} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else f"{mean:.{digits}f}"
 
 
 def interval(ours: np.ndarray, theirs: np.ndarray, confidence: float = 0.95) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdviz import experiments
-from kdviz.experiments import Said, gain
+from kdviz.experiments import Said
+from kdviz.experiments.claims import bugs
+from kdviz.experiments.claims.common import OF_DIGITS
 from kdviz.i18n import N_
 from kdviz.misconceptions import RIGHT
 from kdviz.spec import RunSpec
@@ -32,7 +34,7 @@ def spec(bug: str, has_images: bool = True) -> RunSpec:
     values["loss"] = [RIGHT, bug]
     if "dataset" in values and not has_images:
         kept = {name: value for name, value in values.items() if name in KEPT}
-        values = {**gain.OF_DIGITS, **kept, "loss": values["loss"], "seeds": 8}
+        values = {**OF_DIGITS, **kept, "loss": values["loss"], "seeds": 8}
     return RunSpec.from_dict(values)
 
 
@@ -45,10 +47,10 @@ def row(bug: str, result: Mapping[str, Any]) -> dict[str, Any]:
 
 def committed(bug: str, result: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return what a result of the whole experiment has of a bug, at its highest temperature; None where it has nothing."""
-    return gain.hottest(result["measured"]["rows"]).get(bug)
+    return bugs.hottest(result["measured"]["rows"]).get(bug)
 
 
 def verdict(of: Mapping[str, Any]) -> tuple[str, Said]:
     """Return what a row says: a key of EXPECTED, and the sentence."""
-    _all, said = gain._bugs_verdict({"rows": [dict(of)]})
+    _all, said = bugs.verdict({"rows": [dict(of)]})
     return experiments.outcome(of["harm"]), said[0]

@@ -7,11 +7,8 @@ data. Nothing of it is needed once the result is written. Knows no store and no 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import hashlib
 import json
-import os
-import platform
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kdviz import __version__, data, settings, teachers
+from kdviz import __version__, data, machine, settings, teachers
 from kdviz.errors import InvalidValue
 from kdviz.experiments import Experiment, Part
 from kdviz.i18n import N_
@@ -120,47 +117,31 @@ def forget(experiment: Experiment, full: bool, seeds: int | None) -> None:
         shutil.rmtree(folder(spec), ignore_errors=True)
 
 
-def concluded(experiment: Experiment, full: bool, parts: dict[str, Part], date: datetime.date | None = None) -> dict[str, Any]:
-    """Return the result of an experiment whose runs are done, as it is committed. date: when they were; by default today."""
+def concluded(experiment: Experiment, full: bool, parts: dict[str, Part]) -> dict[str, Any]:
+    """Return the result of an experiment whose runs are done, as it is committed."""
     return {
         "experiment": experiment.name,
         "kind": "full" if full else "quick",
-        "made": made(parts, date or datetime.date.today()),
+        "made": made(parts),
         "parts": {name: part.result for name, part in parts.items()},
         **experiment.concluded(parts),
     }
 
 
-def made(parts: dict[str, Part], date: datetime.date) -> dict[str, Any]:
-    """Return what produced a result: date, machine, versions, seconds of training, hashes of weights and data."""
-    how = [part.result["settings"] for part in parts.values()]
+def made(parts: dict[str, Part]) -> dict[str, Any]:
+    """Return what produced a result: date, machine and versions of the run that began last, seconds of training, hashes."""
+    here = machine.here()  # for runs of an earlier kdviz, which kept no such thing
+    how = {name: {"made": here, **part.result["settings"]} for name, part in parts.items()}
+    last = max(how.values(), key=lambda of: str(of["made"]["date"]))
+    card = last.get("graphics_card")
     return {
-        "date": date.isoformat(),
-        "machine": platform.machine(),
-        "processor": _processor(how[0].get("graphics_card")),
-        "cores": os.cpu_count(),
-        "versions": {
-            "kdviz": __version__,
-            "torch": how[0]["torch"],
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-        },
+        **last["made"],
+        **({"processor": f"{card}, {last['made']['processor']}"} if card else {}),
         "seconds": sum(part.result["seconds"] for part in parts.values()),
         "seeds": {name: part.spec.seeds for name, part in parts.items()},
-        "teacher_sha256": {name: of["teacher_sha256"] for name, of in zip(parts, how, strict=True)},
-        "data_sha256": {name: of["data_sha256"] for name, of in zip(parts, how, strict=True)},
+        "teacher_sha256": {name: of["teacher_sha256"] for name, of in how.items()},
+        "data_sha256": {name: of["data_sha256"] for name, of in how.items()},
     }
-
-
-def _processor(graphics_card: str | None) -> str:
-    """Return the processor's name where Linux tells it, else what Python knows of it, behind the card's that trained."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = names[0] if names else platform.processor()
-    return f"{graphics_card}, {processor}" if graphics_card else processor
 
 
 def _duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdviz.experiments import Experiment
-from kdviz.experiments.gain import hottest
+from kdviz.experiments.claims.bugs import hottest
 from kdviz.figures import Drawing, Kind, Theme, intervals, knob, sweep
 from kdviz.figures.curves import label
 from kdviz.figures.intervals import Other, Row

@@ -75,6 +75,11 @@ def expected(name: str) -> str | None:
     return outcome
 
 
+def predicted(name: str) -> bool:
+    """Return whether the reader has said what they expect of an experiment, not only that they want to see it."""
+    return expected(name) not in (None, NOTHING)
+
+
 def _read_predicted(text: str, values: dict[str, Any]) -> str | None:
     if values["experiment"] is None:
         return None

@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kdviz import experiments, i18n, worker
-from kdviz.experiments import Experiment, gain, lab
+from kdviz.experiments import Experiment, lab
+from kdviz.experiments.claims import bugs
 from kdviz.misconceptions import MISCONCEPTIONS
 from kdviz.spec import RunSpec
 from kdviz.store import Store
@@ -180,6 +181,11 @@ def test_the_way_on_and_back_keeps_what_was_expected() -> None:
     assert at.query_params["predicted"] == "helps"
 
 
+def test_only_what_was_predicted_carries_a_tick() -> None:
+    at = press(press(page(), "claim_mnist-table"), "predict_skipped")
+    assert not press(at, "paper_all").button(key="claim_mnist-table").icon
+
+
 @pytest.mark.parametrize(
     ("link", "sentence"),
     [
@@ -323,7 +329,7 @@ def test_a_choice_made_in_another_language_is_the_same_choice() -> None:
 
 
 def test_a_bug_is_run_against_the_right_loss(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gain, "OF_DIGITS", {**TINY, "teacher": "cnn"})
+    monkeypatch.setattr(lab, "OF_DIGITS", {**TINY, "teacher": "cnn"})
     at = press(page(experiment="misconceptions", bug="no_t_squared"), "bug_harms")
     assert "mnist is not on this machine: this bug is run on digits instead" in said(at)
     press(at, "lab_run")
@@ -357,7 +363,7 @@ def test_a_bugs_row_is_that_of_the_experiment() -> None:
     own = json.loads(json.dumps(run.result(prepared, last)))
     logits = last.test_logits().float().numpy()
     part = experiments.Part(spec, own, logits, prepared.judges.test_labels.numpy())
-    (measured,) = gain._bugs({"one": part})["rows"]
+    (measured,) = bugs._measure({"one": part})["rows"]
     row = lab.row("no_t_squared", own)
     for name in ("harm", "gain_of_right", "gain_of_wrong"):
         assert {key: row[name][key] for key in ("mean", "low", "high")} == pytest.approx(

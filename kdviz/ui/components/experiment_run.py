@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from kdviz import data, engine, pace
+from kdviz import data, pace
 from kdviz.experiments import Experiment
 from kdviz.i18n import _
 from kdviz.spec import KNOBS, RunSpec, defaults
 from kdviz.store import Store, shown_error
 from kdviz.ui import found, shown, words
-from kdviz.ui.components import prepare, run_view
+from kdviz.ui.components import prepare, run_button, run_view
 from kdviz.ui.found import Found
 
 SAID = ("dataset", "teacher", "student", "temperature", "seeds", "epochs", "fraction")
@@ -27,7 +27,7 @@ def expected(store: Store, experiment: Experiment, parts: Sequence[str]) -> str:
     each = [pace.seconds(specs[name], store.fact) for name in parts]
     known = [seconds for seconds in each if seconds is not None]
     if len(known) == len(each):
-        return _("about {seconds} s on this machine", seconds=f"{max(1.0, sum(known)):.0f}")
+        return run_button.seconds(sum(known))
     return _("about {seconds} s on two cores", seconds=f"{experiment.seconds[0]:.0f}")
 
 
@@ -136,10 +136,7 @@ def control(store: Store, experiment: Experiment, there: Found, busy: bool) -> N
                 st.button(
                     _("Let all go on"), icon=":material/resume:", key="paper_resume_all", on_click=_resume, args=(store, stopped)
                 )
-            st.button(
-                _("Start over"), icon=":material/restart_alt:", key="paper_over", on_click=found.start,
-                args=(store, experiment, parts, True), type="tertiary",
-            )  # fmt: skip
+            run_button.start_over("paper_over", found.start, (store, experiment, parts, True))
     if busy:
         st.caption(_("Its curves follow when the run above has ended or is stopped."))
     else:
@@ -159,14 +156,10 @@ def _resume(store: Store, runs: Sequence[str]) -> None:
 def _start(store: Store, experiment: Experiment, there: Found) -> None:
     parts = there.missing or list(experiment.quick)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            _("Run it here") if there.missing else _("Run it again"), icon=":material/play_arrow:", key="paper_run",
-            type="primary" if there.missing else "secondary", on_click=found.start,
-            args=(store, experiment, parts, not there.missing),
-        )  # fmt: skip
-        st.caption(expected(store, experiment, parts), width="content")
-        if engine.state(store) != "ready":
-            st.caption(_("The engine is starting."), width="content")
+        again = not there.missing
+        run_button.show(
+            store, "paper_run", again, expected(store, experiment, parts), found.start, (store, experiment, parts, again)
+        )
 
 
 def conclusion(store: Store, experiment: Experiment, there: Found) -> dict[str, Any] | None:

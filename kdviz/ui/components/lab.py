@@ -6,14 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from kdviz import data, engine, experiments, figures, pace
+from kdviz import data, experiments, figures, pace
 from kdviz.experiments import lab
 from kdviz.figures import paper
 from kdviz.i18n import _
 from kdviz.misconceptions import MISCONCEPTIONS, Misconception
 from kdviz.store import Store
 from kdviz.ui import found, paper_state, shown
-from kdviz.ui.components import run_view, verdicts
+from kdviz.ui.components import run_button, run_view, verdicts
 
 GITHUB = "https://github.com/"
 
@@ -66,26 +66,19 @@ def _result(store: Store, bug: Misconception, name: str) -> bool:
         outcome, said = lab.verdict(row)
         verdicts.prediction(lab.EXPECTED, paper_state.expected(name), outcome)
         st.markdown(verdicts.sentence(said.message, said.fields))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if newest is None or newest.state == "done":
-            st.button(
-                _("Run it here") if done is None else _("Run it again"), icon=":material/play_arrow:", key="lab_run",
-                type="primary" if done is None else "secondary", on_click=found.start_one, args=(store, spec, done is not None),
+    if newest is None or newest.state == "done":
+        seconds, again = pace.seconds(spec, store.fact), done is not None
+        with st.container(horizontal=True, vertical_alignment="center"):
+            run_button.show(
+                store, "lab_run", again, None if seconds is None else run_button.seconds(seconds), found.start_one,
+                (store, spec, again),
             )  # fmt: skip
-            seconds = pace.seconds(spec, store.fact)
-            if seconds is not None:
-                st.caption(_("about {seconds} s on this machine", seconds=f"{max(1.0, seconds):.0f}"), width="content")
-            if engine.state(store) != "ready":
-                st.caption(_("The engine is starting."), width="content")
     live = newest is not None and not newest.over
     if newest is not None and live:
         run_view.live(store, newest.id)
     elif newest is not None and newest.state != "done":  # stopped, or failed
         run_view.handles(store, newest)
-        st.button(
-            _("Start over"), icon=":material/restart_alt:", key="lab_over", type="tertiary", on_click=found.start_one,
-            args=(store, spec, True),
-        )  # fmt: skip
+        run_button.start_over("lab_over", found.start_one, (store, spec, True))
     if row is not None:
         if done is not None:
             st.caption(_("Run on this machine: {run}.", run=shown.summary(spec)))

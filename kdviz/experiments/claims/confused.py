@@ -9,9 +9,22 @@ import numpy as np
 
 from kdviz import answers, data, specialists, teachers
 from kdviz.errors import UserError
-from kdviz.experiments import GAIN, HINTON, Experiment, Found, Measured, Part, Parts, Said, interval, outcome, points, students
-from kdviz.experiments.after import teacher_logits
-from kdviz.experiments.mnist import PLAIN
+from kdviz.experiments import (
+    GAIN,
+    HINTON,
+    Experiment,
+    Found,
+    Measured,
+    Part,
+    Parts,
+    Said,
+    Texts,
+    interval,
+    outcome,
+    points,
+    students,
+)
+from kdviz.experiments.claims.common import PLAIN, teacher_logits
 from kdviz.i18n import N_
 from kdviz.soft_targets import softmax
 
@@ -90,33 +103,38 @@ QUICK: dict[str, Any] = {
     "fraction": 0.1, "epochs": 10, "schedule": "linear", "learning_rate": 0.001, "seeds": 3,
 }  # fmt: skip
 
-EXPERIMENTS = [
-    Experiment(
-        "specialists",
-        N_("Specialists"),
-        N_("Does a student learn more from a generalist joined with specialists for the classes that it confuses?"),
-        f"{HINTON}, section 5",
-        {
-            **GAIN,
-            "helps": N_("Yes: students of the joint answers make fewer errors."),
-            "harms": N_("No: students of the joint answers make more errors."),
-        },
-        {"students": QUICK},
-        {"students": {**QUICK, "seeds": 5}},
-        (50, 90),
-        (
-            Found("generalist", N_("JFT, 15,000 classes, the generalist: test accuracy, percent"), 25.0, "section 5, table 3"),
-            Found("joined", N_("JFT, 15,000 classes, with 61 specialists: test accuracy, percent"), 26.1, "section 5, table 3"),
-        ),
-        _measure,
-        _verdict,
-        PLAIN,
-        (
-            N_("The paper has 15,000 classes and 61 whole networks; here are ten, and a specialist has only "
-               "its last layer of its own."),
-            N_("A generalist that answers nearly all of its training images rightly leaves specialists "
-               "little to learn from them."),
-            N_("The paper leaves open what a student of the joint answers learns; its table is of the networks themselves."),
-        ),
+
+def _beside(of: Measured) -> Texts:
+    return {name: [f"{100 * (1 - of[name] / of['images']):.2f}"] for name in ("generalist", "joined")}
+
+
+EXPERIMENT = Experiment(
+    name="specialists",
+    title=N_("Specialists"),
+    question=N_("Does a student learn more from a generalist joined with specialists for the classes that it confuses?"),
+    section=f"{HINTON}, section 5",
+    predictions={
+        **GAIN,
+        "helps": N_("Yes: students of the joint answers make fewer errors."),
+        "harms": N_("No: students of the joint answers make more errors."),
+    },
+    quick={"students": QUICK},
+    full={"students": {**QUICK, "seeds": 5}},
+    seconds=(50, 90),
+    paper=(
+        Found("generalist", N_("JFT, 15,000 classes, the generalist: test accuracy, percent"), 25.0, "section 5, table 3"),
+        Found("joined", N_("JFT, 15,000 classes, with 61 specialists: test accuracy, percent"), 26.1, "section 5, table 3"),
     ),
-]  # fmt: skip
+    measure=_measure,
+    verdict=_verdict,
+    chosen=PLAIN,
+    reasons=(
+        N_(
+            "The paper has 15,000 classes and 61 whole networks; here are ten, and a specialist has only "
+            "its last layer of its own."
+        ),
+        N_("A generalist that answers nearly all of its training images rightly leaves specialists little to learn from them."),
+        N_("The paper leaves open what a student of the joint answers learns; its table is of the networks themselves."),
+    ),
+    beside=_beside,
+)
