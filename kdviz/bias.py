@@ -68,9 +68,10 @@ def errors(logits: np.ndarray, labels: np.ndarray, classes: Sequence[int], biase
     return Errors(b, wrong(np.ones(len(labels), bool)), wrong(turns.theirs))
 
 
-def best(logits: np.ndarray, labels: np.ndarray, classes: Sequence[int]) -> float:
+def best(logits: np.ndarray, labels: np.ndarray, classes: Sequence[int], most: float = np.inf) -> float:
     """Return the b with the fewest errors of all images, of several the one nearest 0. Chosen on the very labels that judge it.
 
+    most: only a b that leaves at most so many images of the classes wrong; raises ValueError where there is none.
     Errors change at margins alone, so the middle of every gap between them is tried, and 0.
     """
     margin = np.unique(_turns(logits, labels, classes).margin)
@@ -79,8 +80,11 @@ def best(logits: np.ndarray, labels: np.ndarray, classes: Sequence[int]) -> floa
     tried = np.concatenate([[0.0], np.clip((ends[1:] + ends[:-1]) / 2, ends[:-1] - 1, ends[:-1] + 1)])
     if len(margin):
         tried[1] = margin[0] - 1
-    counted = errors(logits, labels, classes, tried).all
-    fewest = tried[counted == counted.min()]
+    counted = errors(logits, labels, classes, tried)
+    may = counted.of_classes <= most
+    if not may.any():
+        raise ValueError(f"no bias leaves {most:g} images of the classes wrong or fewer")
+    fewest = tried[may & (counted.all == counted.all[may].min())]
     return float(fewest[np.abs(fewest).argmin()])
 
 

@@ -311,8 +311,8 @@ def _experiment(parsed: argparse.Namespace) -> None:
                               for one in listed]))  # fmt: skip
             return
         for one in listed:
-            quick, full = one.seconds
-            print(f"{one.name}: {one.question} ({one.section}; quick {quick:.0f} s, full {full / 60:.0f} minutes)")
+            quick, full = map(experiments.duration, one.seconds)
+            print(f"{one.name}: {one.question} ({one.section}; quick {quick}, full {full})")
         return
     asked = experiments.find(parsed.name)
     from kdviz.experiments import running

@@ -356,7 +356,7 @@ def _conclude(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
         logits = np.stack([np.load(io.BytesIO(one["test_logits"]), allow_pickle=False) for one in kept if one is not None])
         parts[name] = running.part(run.spec, run.result, logits)
     result = running.concluded(experiment, False, parts)
-    store.set_fact(payload["fact"], running.short(result))
+    store.set_fact(payload["fact"], experiments.short(result))
     return {"outcome": result["outcome"]}
 
 

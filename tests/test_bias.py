@@ -58,6 +58,22 @@ def test_no_bias_has_fewer_errors_than_the_best(seed: int, classes: list[int]) -
     assert abs(b) <= 1e-9 or counted(logits, labels, classes, 0.0)[0] > fewest  # it stays where it is if that is as good
 
 
+@given(st.integers(0, 1000), some_classes, st.integers(0, 20))
+def test_the_best_that_leaves_few_of_the_classes_wrong(seed: int, classes: list[int], most: int) -> None:
+    logits, labels = some(seed)
+    fine = bias.errors(logits, labels, classes, np.linspace(-25, 25, 20_001))
+    possible = (fine.of_classes <= most).any()
+    try:
+        b = bias.best(logits, labels, classes, most)
+    except ValueError:
+        b = None
+    if b is None:
+        assert not possible
+        return
+    everything, theirs = counted(logits, labels, classes, b)
+    assert theirs <= most and everything <= np.min(fine.all[fine.of_classes <= most], initial=len(labels))
+
+
 @given(st.integers(0, 1000), some_classes, st.floats(0.02, 0.98))
 def test_a_matched_bias_gives_the_classes_their_share_and_looks_at_no_label(seed: int, classes: list[int], wanted: float) -> None:
     logits, _ = some(seed)

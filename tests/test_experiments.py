@@ -168,11 +168,15 @@ def test_a_class_that_was_never_seen_comes_back_with_its_bias() -> None:
     assert rows["best_on_test"]["errors"]["mean"] == 0 and 2 < rows["best_on_test"]["bias"]["mean"] < 12
     assert rows["matched"]["bias"]["mean"] == pytest.approx(7, abs=1.5) and rows["matched"]["errors"]["mean"] == 0
     assert measured["share"] == pytest.approx(0.1, abs=0.01)
+    assert rows["as_few"] == rows["best_on_test"]  # which leaves none of them wrong
     at_zero = measured["curve"]["bias"].index(0.0)
     assert measured["curve"]["errors"][at_zero] == rows["before"]["errors"]["mean"]
     outcome, said = never_seen._mythical_verdict(measured)
     assert outcome == "nearly_all" and "know 0.0% of them; hard-label students know 0.0%" in texts(said)
-    assert "it is 100.0%" in texts(said)
+    assert "it is 100.0%" in texts(said) and "no more of the class are wrong than in the paper, 14" in texts(said)
+    hard = replace(part, logits=np.concatenate([logits[:, :20] * [-1.0], logits[:, 20:]], 1))  # twenty images against the grain
+    few = never_seen._mythical({"students": hard})["rows"]
+    assert few["as_few"]["errors"]["mean"] >= few["best_on_test"]["errors"]["mean"] > 0
     # What is best on the test set decides nothing: where the matched bias does not help, neither does that.
     at_odds = {**measured, "rows": {**rows, "matched": rows["before"]}}
     assert never_seen._mythical_verdict(at_odds)[0] == "few"
@@ -423,7 +427,7 @@ def test_a_committed_verdict_is_the_one_that_its_figures_give(file: Path) -> Non
 
 
 def test_one_cell_of_a_committed_result_comes_out_again() -> None:
-    content = json.loads((settings.ASSETS / "experiments" / "misconceptions.quick.json").read_text("utf-8"))
+    content = json.loads((settings.ASSETS / "experiments" / "misconceptions.full.json").read_text("utf-8"))
     recorded = content["parts"]["ensemble"]
     seeds = 4
     from kdviz import run

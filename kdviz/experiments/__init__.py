@@ -118,7 +118,7 @@ class Experiment:
     def concluded(self, parts: Parts) -> dict[str, Any]:
         """Return what the parts show, as plain values: `measured`, `outcome` (a key of predictions) and `verdict`, sentences."""
         measured = self.measure(parts)
-        outcome, said = self.verdict(measured)
+        outcome, said = self.verdict(short(measured))  # of the figures that are kept, so that they give it again
         assert outcome in self.predictions
         return {"measured": measured, "outcome": outcome, "verdict": [one.to_dict() for one in said]}
 
@@ -160,6 +160,20 @@ def _read(file: Path, _modified: int) -> dict[str, Any]:
 
 def _all() -> list[Experiment]:
     return [one for _title, experiments in chapters() for one in experiments]
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as the command line says them."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+def short(value: Any) -> Any:
+    """Return plain values with six digits of every number, which is what is kept of a result."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: short(of) for key, of in value.items()}
+    return [short(of) for of in value] if isinstance(value, (list, tuple)) else value
 
 
 # What several experiments measure.

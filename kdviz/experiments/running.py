@@ -19,7 +19,7 @@ import numpy as np
 
 from kdviz import __version__, data, machine, settings, teachers
 from kdviz.errors import InvalidValue
-from kdviz.experiments import Experiment, Part
+from kdviz.experiments import Experiment, Part, duration, short
 from kdviz.i18n import N_
 from kdviz.spec import RunSpec
 
@@ -103,7 +103,7 @@ def carry_out(experiment: Experiment, full: bool, seeds: int | None, say: Say, d
     """
     specs = experiment.specs(full, seeds)
     expected = experiment.seconds[full]
-    say(f"{experiment.name}: {len(specs)} run(s), on two cores about {_duration(expected)}")
+    say(f"{experiment.name}: {len(specs)} run(s), on two cores about {duration(expected)}")
     parts = {}
     for number, (name, spec) in enumerate(specs.items(), 1):
         say(f"{number} of {len(specs)}, {name}")
@@ -142,19 +142,6 @@ def made(parts: dict[str, Part]) -> dict[str, Any]:
         "teacher_sha256": {name: of["teacher_sha256"] for name, of in how.items()},
         "data_sha256": {name: of["data_sha256"] for name, of in how.items()},
     }
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-
-
-def short(value: Any) -> Any:
-    """Return plain values with six digits of every number, which is what is kept of a result."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {key: short(of) for key, of in value.items()}
-    return [short(of) for of in value] if isinstance(value, (list, tuple)) else value
 
 
 def check(file: Path) -> None:

@@ -44,6 +44,7 @@ NAMES = [
     "digits", "mnist", "cnn", "linear", "mlp(-[0-9]+)+", "kdviz", "logits?", "softmax", "one-hot", "nats?", "ln", "adam", "sgd",
     "auto", "fp32", "bf16", "test", "validation", "EN", "KL", "MB", "kB", "T", "x86_64", "aarch64", "arm64", "KDVIZ_[A-Z]+",
     "Hinton", "Vinyals", "Dean", "(Furlanello|Stanton) et al\\.", "arXiv", "DushyantaDhyani", "kdtf", "README", "Adam", "MNIST",
+    "animals-and-ships",  # the folder of tests/browser/test_teachers.py
 ]  # fmt: skip
 """Names of things, the same in every language: what the command line calls them, units, terms that Chinese texts keep."""
 

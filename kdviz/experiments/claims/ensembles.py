@@ -78,7 +78,7 @@ EXPERIMENT = Experiment(
     predictions=TOGETHER,
     quick={"one": {**AN_ENSEMBLE, "teacher": "cnn", "seeds": 8}, "several": {**AN_ENSEMBLE, "seeds": 8}},
     full={"one": {**AN_ENSEMBLE, "teacher": "cnn", "seeds": 32}, "several": {**AN_ENSEMBLE, "seeds": 32}},
-    seconds=(5, 60),
+    seconds=(5, 10),
     paper=(
         Found("one", N_("speech, one network: frame accuracy, percent"), 58.9, "section 4, table 1"),
         Found("ensemble", N_("speech, ten networks together: frame accuracy, percent"), 61.1, "section 4, table 1"),

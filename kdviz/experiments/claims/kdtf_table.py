@@ -105,7 +105,7 @@ EXPERIMENT = Experiment(
     predictions=AT_BOTH,
     quick={"students": {**LINEAR, "epochs": 3, "seeds": 5}},
     full={"students": {**LINEAR, "epochs": 11, "seeds": 5}},
-    seconds=(7, 60),
+    seconds=(7, 15),
     paper=(
         Found("teacher", N_("teacher at T = 2, percent"), 97.9, "README"),
         Found("hard_labels", N_("student alone, percent"), 88.84, "README"),

@@ -80,7 +80,7 @@ EXPERIMENT = Experiment(
     },
     quick={"students": {**FEW, "temperature": [1, 8, 100], "hard_weight": 0, "seeds": 3}},
     full={"students": {**FEW, "temperature": [1, 2, 4, 8, 16, 32, 100], "hard_weight": 0, "seeds": 5}},
-    seconds=(10, 60),
+    seconds=(10, 20),
     paper=(Found("hot", N_("angle in the limit of high T, degrees, for zero-mean logits"), 0, "section 2.1"),),
     measure=_measure,
     verdict=_verdict,

@@ -14,8 +14,11 @@ from kdviz.i18n import N_
 from kdviz.soft_targets import softmax
 
 
-def _transferred(part: Part, raised: tuple[int, ...], papers: float, grid: np.ndarray) -> Measured:
-    """Measure one student after the other, before and after the biases of `raised` are moved together."""
+def _transferred(part: Part, raised: tuple[int, ...], papers: float, grid: np.ndarray, most: int | None = None) -> Measured:
+    """Measure one student after the other, before and after the biases of `raised` are moved together.
+
+    most: how many images of those classes the paper's best bias leaves wrong.
+    """
     opened = data.load(part.spec.dataset)
     wanted = float(np.isin(opened.labels[opened.slice("training")], raised).mean())
     each = part.of("distilled", part.setting)
@@ -25,6 +28,8 @@ def _transferred(part: Part, raised: tuple[int, ...], papers: float, grid: np.nd
         "best_on_test": [bias.best(logits, part.labels, raised) for logits in each],
         "matched": [bias.matched(logits, raised, wanted) for logits in each],
     }
+    if most is not None:
+        biases["as_few"] = [bias.best(logits, part.labels, raised, most) for logits in each]
     rows = {}
     for name, values in biases.items():
         counted = [bias.errors(z, part.labels, raised, np.array([b])) for z, b in zip(each, values, strict=True)]
@@ -56,15 +61,19 @@ def _sources(part: Part, absent: int, most: int = 24) -> list[dict[str, Any]]:
     return [{"image": int(seen[n]), "label": int(opened.labels[seen[n]]), "share": float(shares[n])} for n in first]
 
 
+PAPERS_BEST = (109, 14)
+"""The paper's errors with the bias that is best on the test set: of all images, and of the threes among them."""
+
+
 def _mythical(parts: Parts) -> Measured:
     part = parts["students"]
     absent = part.spec.classes_left_out
-    of = _transferred(part, absent, 3.5, np.round(np.arange(-4, 16.01, 0.1), 1))
+    of = _transferred(part, absent, 3.5, np.round(np.arange(-4, 16.01, 0.1), 1), PAPERS_BEST[1])
     return {**of, "sources": _sources(part, absent[0])}
 
 
 def _mythical_verdict(of: Measured) -> tuple[str, list[Said]]:
-    best, matched = of["rows"]["best_on_test"], of["rows"]["matched"]
+    best, matched, as_few = (of["rows"][name] for name in ("best_on_test", "matched", "as_few"))
     count, names = of["images_of_classes"], ", ".join(map(str, of["classes"]))
 
     def known(errors: Measured) -> str:
@@ -94,6 +103,14 @@ def _mythical_verdict(of: Measured) -> tuple[str, list[Said]]:
             ),
             {"bias": f"{best['bias']['mean']:+.1f}", "share": known(best["errors_of_classes"]),
              "errors": f"{best['errors']['mean']:.1f}", "own": f"{best['errors_of_classes']['mean']:.1f}"},
+        ),
+        Said(
+            N_(
+                "Raised until no more of the class are wrong than in the paper, {most}, by {bias} on average, {errors} are wrong "
+                "in all; the paper has {papers}."
+            ),
+            {"most": f"{PAPERS_BEST[1]}", "papers": f"{PAPERS_BEST[0]}", "bias": f"{as_few['bias']['mean']:+.1f}",
+             "errors": f"{as_few['errors']['mean']:.1f}"},
         ),
     ]  # fmt: skip
     return _how_many(1 - matched["errors_of_classes"]["mean"] / count), said
@@ -169,7 +186,7 @@ MYTHICAL_3 = Experiment(
     seconds=(30, 600),
     paper=(
         Found("before", N_("errors before the bias is raised, 133 of them on the 1,010 threes"), 206, "section 3"),
-        Found("best_on_test", N_("errors with the bias raised by 3.5, 14 of them on threes"), 109, "section 3"),
+        Found("best_on_test", N_("errors with the bias raised by 3.5, 14 of them on threes"), PAPERS_BEST[0], "section 3"),
     ),
     measure=_mythical,
     verdict=_mythical_verdict,

@@ -53,11 +53,18 @@ def about(store: Store, experiment: Experiment, folded: bool = False) -> None:
         if folded:
             st.markdown(short)
         every_setting(experiment, specs)
+        seconds = experiment.seconds[1]
         st.markdown(
             _(
+                "The full form takes about {seconds} s on two cores. It runs by this command, which goes on where it was when it "
+                "is interrupted; its result then stands here:",
+                seconds=f"{seconds:.0f}",
+            )
+            if seconds < 120
+            else _(
                 "The full form takes about {minutes} minutes on two cores. It runs by this command, which goes on where it was "
                 "when it is interrupted; its result then stands here:",
-                minutes=f"{experiment.seconds[1] / 60:.0f}",
+                minutes=f"{seconds / 60:.0f}",
             )
         )
         record = f"assets/experiments/{experiment.name}.full.json"
