@@ -65,7 +65,8 @@ def test_lines_of_one_kind_are_told_apart_without_colour() -> None:
 
 
 def test_ticks_keep_room_between_them() -> None:
-    assert knob.apart([1, 1.2, 2, 2.5, 4, 5, 8]) == [1, 2, 4, 8]
+    assert knob.apart([0.5, 1, 2, 4, 8, 16, 32, 64, 100]) == [0.5, 1, 2, 4, 8, 16, 32, 100]  # 64 is too near the last
+    assert knob.apart([1, 1.1, 3]) == [1.1, 3] and knob.apart([3]) == [3]
 
 
 # The bias

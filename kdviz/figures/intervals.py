@@ -16,6 +16,7 @@ from kdviz.i18n import _
 
 ROW = 46  # pixels
 WRAPPED = 22  # letters of a label in a line: a phone has room for as many beside the figure
+ACROSS = 40  # letters of the axis's title in a line, which has the whole width of the figure
 LINE = 20  # pixels
 
 
@@ -94,11 +95,14 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
     top = 40 if named else 8
     labels = [broken(row.label) + "  " for row in reversed(rows)]
     deepest = 1 + max((label.count("<br>") for label in labels), default=0)
-    title = broken(across)
+    title = broken(across, ACROSS)
     bottom = 34 + LINE * (1 + title.count("<br>"))
     return {
         "height": top + bottom + max(ROW, 12 + LINE * deepest) * len(rows) + 12,
         "margin": {"l": 8, "r": 20, "t": top, "b": bottom},
+        # The axis's title, from its end leftwards: beside long labels an axis is shorter than its title.
+        "annotations": [{"text": title, "xref": "paper", "x": 1, "xanchor": "right", "yref": "paper", "y": 0, "yanchor": "top",
+                         "yshift": -28, "align": "right", "showarrow": False, "font": {"size": 15, "color": ink}}],
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"size": 15, "color": ink},
@@ -106,7 +110,7 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
         "showlegend": named,
         "dragmode": False,
         "hoverlabel": {"font": {"size": 15}},
-        "xaxis": {"title": {"text": title, "font": {"size": 15, "color": ink}}, "gridcolor": faint,
+        "xaxis": {"gridcolor": faint,
                   "rangemode": "tozero" if signed else "normal", "fixedrange": True, "zeroline": signed,
                   "zerolinecolor": ink, "zerolinewidth": 2, "nticks": 6, "tickfont": {"size": 14, "color": ink}},
         "yaxis": {"tickvals": list(range(len(rows))), "ticktext": labels, "range": [-0.6, len(rows) - 0.3], "automargin": True,
@@ -114,11 +118,11 @@ def _layout(rows: Sequence[Row], across: str, signed: bool, named: bool, theme: 
     }  # fmt: skip
 
 
-def broken(text: str) -> str:
-    """Return a text broken into lines of WRAPPED letters; a Chinese one, whose letters are wider, of about half as many."""
+def broken(text: str, letters: int = WRAPPED) -> str:
+    """Return a text broken into lines of so many letters; a Chinese one, whose letters are wider, of about half as many."""
     wide = any("\u3000" <= letter <= "\uffef" for letter in text)
     kept = text.replace(" = ", "\u00a0=\u00a0").replace("，", "， ")
-    return "<br>".join(textwrap.wrap(kept, WRAPPED // 2 + 2 if wide else WRAPPED)).replace("， ", "，")
+    return "<br>".join(textwrap.wrap(kept, letters // 2 + 2 if wide else letters)).replace("， ", "，")
 
 
 def _hover(row: Row, number: Any) -> str:

@@ -73,7 +73,7 @@ def draw(
         "hoverlabel": {"bgcolor": "#FFFFFF" if theme == "light" else "#1A1F26", "font": {"size": 15, "color": ink}},
         "xaxis": {"title": {"text": across, "font": {"color": ink}}, "zeroline": False, "type": "log" if log else "linear",
                   "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks],
-                  **axis},
+                  "tickangle": 0, **axis},
         "yaxis": {"title": {"text": up, "font": {"color": ink}}, "zeroline": zero, "zerolinecolor": ink, "zerolinewidth": 2,
                   "nticks": 6,
                   "ticksuffix": unit, **axis},
@@ -89,10 +89,13 @@ def draw(
     return Drawing({"data": traces, "layout": layout}, " ".join(said))
 
 
-def apart(ticks: Sequence[float], factor: float = 1.45) -> list[float]:
-    """Return those of some ticks, ascending and above 0, that have room on a logarithmic axis: a factor between any two."""
+def apart(ticks: Sequence[float], share: float = 0.1) -> list[float]:
+    """Return those of some ticks, ascending and above 0, that have room on a logarithmic axis, beginning with the last.
+
+    share: what two are apart at least, of the axis.
+    """
     kept: list[float] = []
-    for tick in ticks:
-        if not kept or math.log(tick / kept[-1]) >= math.log(factor):
+    for tick in reversed(ticks):
+        if not kept or math.log(kept[-1] / tick) >= share * math.log(ticks[-1] / ticks[0]):
             kept.append(tick)
-    return kept
+    return kept[::-1]

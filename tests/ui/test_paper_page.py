@@ -369,3 +369,9 @@ def test_a_bugs_row_is_that_of_the_experiment() -> None:
         assert {key: row[name][key] for key in ("mean", "low", "high")} == pytest.approx(
             {key: measured[name][key] for key in ("mean", "low", "high")}
         )
+
+
+def test_confused_classes_are_named_in_the_readers_language() -> None:
+    text = said(page("zh_Hant", experiment="specialists", predicted="skipped"))
+    i18n.use("zh_Hant")
+    assert f"{i18n._('airplane')}、{i18n._('ship')}" in text and "airplane" not in text

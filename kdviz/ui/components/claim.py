@@ -18,7 +18,6 @@ from kdviz.store import Store
 from kdviz.ui import found, paper_state
 from kdviz.ui.components import bias_curve, experiment_run, lab, verdicts
 
-PANEL = 350  # pixels: the width of a phone
 ARXIV = "https://arxiv.org/abs/"
 
 
@@ -117,10 +116,11 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
     drawn = paper.figures(experiment, result, theme)
     for number, drawing in enumerate(drawn.wide):
         st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_wide_{number}")
-    if drawn.panels:
-        with st.container(horizontal=True):
-            for number, drawing in enumerate(drawn.panels):
-                st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_panel_{number}", width=PANEL)
+    for number, drawing in enumerate(drawn.panels):
+        if number % 2 == 0:
+            beside_each_other = st.columns(2)  # one below the other on a phone
+        with beside_each_other[number % 2]:
+            st.plotly_chart(drawing.figure, alt=drawing.alt, config=figures.CONFIG, key=f"paper_panel_{number}")
     if "curve" in result["measured"]:
         bias_curve.show(result["measured"], f"{experiment.name} {result['made']}", theme)
     rows = beside.table(experiment, result["measured"])

@@ -37,8 +37,12 @@ def prediction(predictions: Mapping[str, str], expected: str | None, outcome: st
 
 
 def sentence(message: str, fields: Mapping[str, str]) -> str:
-    """Return a sentence of a verdict in the reader's language; a bug by its title, not by the name the command line gives it."""
+    """Return a sentence of a verdict in the reader's language; a bug by its title, not by the name the command line gives it;
+    groups of classes by the names that the other pages have."""
     known = dict(fields)
+    if "groups" in known:
+        groups = [[_(name) for name in group.split(", ")] for group in known["groups"].split("; ")]
+        known["groups"] = _("; ").join(_(", ").join(group) for group in groups)
     if known.get("bug") in MISCONCEPTIONS:
         known["bug"] = _(MISCONCEPTIONS[known["bug"]].title)
     return _(message, **known)
