@@ -18,15 +18,23 @@ hypothesis.settings.register_profile("kdviz", deadline=None, database=None, dera
 hypothesis.settings.load_profile("kdviz")
 
 
-class BrowserTogether(LoadFileScheduling):  # type: ignore[misc]
-    """Two processes take file after file, the browser tests as one: a second server, engine and Chromium would cost a minute."""
+WATCH_RUNS = {"test_accessibility.py", "test_languages.py", "test_live_curves.py", "test_runs.py", "test_sweeps.py"}
+"""The browser tests that look at runs while they train and afterwards: several share one that is watched to its end."""
+
+
+class BrowserInTwo(LoadFileScheduling):  # type: ignore[misc]
+    """Two processes take file after file, the browser tests as two: a server, an engine and a Chromium for each file would cost
+    minutes."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
+        if not nodeid.startswith("tests/browser/"):
+            return super()._split_scope(nodeid)  # type: ignore[no-any-return]
+        file = nodeid.partition("::")[0].rpartition("/")[2]
+        return "browser, runs" if file in WATCH_RUNS else "browser, all else"
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserTogether:
-    return BrowserTogether(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserInTwo:
+    return BrowserInTwo(config, log)
 
 
 @pytest.fixture(autouse=True)
