@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from kdviz import bench, data, experiments, settings, spec, teachers
 from kdviz.errors import InvalidValue, UserError
-from kdviz.i18n import N_
+from kdviz.i18n import N_, english
 
 
 class Parser(argparse.ArgumentParser):
@@ -307,12 +307,12 @@ def _experiment(parsed: argparse.Namespace) -> None:
     if parsed.name == "list":
         listed = [experiments.find(name) for name in experiments.names()]
         if parsed.json:
-            print(json.dumps([{"name": one.name, "question": one.question, "source": one.section, "seconds": one.seconds}
-                              for one in listed]))  # fmt: skip
+            facts = [(one.name, english(one.question, **one.fields), one.section, one.seconds) for one in listed]
+            print(json.dumps([dict(zip(("name", "question", "source", "seconds"), each, strict=True)) for each in facts]))
             return
         for one in listed:
             quick, full = map(experiments.duration, one.seconds)
-            print(f"{one.name}: {one.question} ({one.section}; quick {quick}, full {full})")
+            print(f"{one.name}: {english(one.question, **one.fields)} ({one.section}; quick {quick}, full {full})")
         return
     asked = experiments.find(parsed.name)
     from kdviz.experiments import running

@@ -182,6 +182,20 @@ def test_a_class_that_was_never_seen_comes_back_with_its_bias() -> None:
     assert never_seen._mythical_verdict(at_odds)[0] == "few"
 
 
+@pytest.mark.parametrize("digit", range(10))
+def test_any_digit_may_be_left_out_and_the_papers_figures_stand_beside_its_own(digit: int) -> None:
+    one = experiments.find(experiments.find("mythical-3").others[f"{digit}"])
+    assert one.listed == "mythical-3" and (one.name in experiments.names()) == (digit == 3) == bool(one.paper)
+    assert [spec.classes_left_out for full in (False, True) for spec in one.specs(full).values()] == [(digit,)] * 2
+    part = made_up(replace(one.specs(False)["students"], dataset="digits", teacher="cnn"), {"distilled": 0.9})
+    concluded = one.concluded({"students": part})
+    assert set(concluded["measured"]["rows"]) == {"before", "matched", "best_on_test"} | (
+        {"papers", "as_few"} if one.paper else set()
+    )
+    said = " ".join(sentence["text"] for sentence in concluded["verdict"])
+    assert f"never saw a {digit} know" in said and ("109" in said) == (digit == 3)
+
+
 def test_the_idea_of_an_absent_class_is_drawn_from_the_images_most_like_it() -> None:
     spec = RunSpec(classes_left_out=(3,), seeds=2)
     sources = never_seen._sources(made_up(spec, {}), 3, most=5)

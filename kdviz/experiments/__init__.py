@@ -92,7 +92,8 @@ class Experiment:
     expect, by the `outcome` that a verdict may have; quick, full: the values of each part's spec; seconds: what the quick and the
     full one are expected to take on two cores; paper: what was found elsewhere; section: who says so, and where; titles:
     messages, of parts that their settings do not tell apart in one line; beside: what of `measured` stands beside each of
-    `paper`."""
+    `paper`; fields: of the question; others: of a claim of which there are several kinds their names, by what tells them apart,
+    its own among them; one_of: the name of the claim that it is another kind of."""
 
     name: str
     title: str
@@ -109,6 +110,14 @@ class Experiment:
     beside: Callable[[Measured], Texts] = lambda _measured: {}
     reasons: Sequence[str] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    one_of: str | None = None
+
+    @property
+    def listed(self) -> str:
+        """The name under which it is listed, which is another's where that is another kind of it."""
+        return self.one_of or self.name
 
     def specs(self, full: bool, seeds: int | None = None) -> dict[str, RunSpec]:
         """Return the spec of every part. Raises InvalidValue for a wrong number of seeds."""
@@ -125,14 +134,17 @@ class Experiment:
 
 def find(name: object) -> Experiment:
     """Return an experiment by its name. Raises UnknownName, listing the known ones."""
+    from kdviz.experiments import claims
+
     known = {one.name: one for one in _all()}
-    if name not in known:
+    there = known | {one.name: one for one in claims.kinds()}
+    if name not in there:
         raise UnknownName(N_("unknown experiment {name}; known: {known}"), name=quoted(name, 80), known=list(known))
-    return known[str(name)]
+    return there[str(name)]
 
 
 def names() -> list[str]:
-    """Return the names of all experiments, in the order in which they are read."""
+    """Return the names of all experiments that are listed, in the order in which they are read."""
     return [one.name for one in _all()]
 
 

@@ -33,6 +33,8 @@ def table(experiment: Experiment, measured: Mapping[str, Any]) -> list[Row]:
 
 
 OURS_ALONE = {
+    "before": N_("errors before the bias is raised"),
+    "best_on_test": N_("errors with the bias that is best on the test images"),
     "papers": N_("errors with the paper's bias"),
     "papers_percent": N_("errors with the paper's bias, percent"),
     "as_few": N_("errors with no more of the class wrong than the paper's best bias leaves, 14"),

@@ -97,7 +97,7 @@ def test_every_claim_is_a_button_with_its_question(language: str) -> None:
     text = said(at)
     for name in experiments.names():
         i18n.use(language)
-        question = i18n._(experiments.find(name).question)
+        question = i18n._(experiments.find(name).question, **experiments.find(name).fields)
         i18n.use("en")
         assert question in text
     assert not link_of(at).keys() & {"experiment", "predicted", "bug"}
@@ -113,7 +113,7 @@ def test_nothing_of_a_result_stands_there_before_the_reader_has_said_what_they_e
     if record is not None and name != paper_state.LAB:
         assert not any(one["text"] in said(at) for one in record["verdict"])
     assert "paper_run" not in keys(at) and "What came out" not in said(at) and not at.get("plotly_chart")
-    assert experiment.question in said(at)
+    assert i18n._(experiment.question, **experiment.fields) in said(at)
     press(at, "predict_skipped")
     assert at.query_params["predicted"] == "skipped" and "predicted" not in link_of(at)
     assert ("What came out" in said(at)) == (record is not None)
@@ -375,3 +375,32 @@ def test_confused_classes_are_named_in_the_readers_language() -> None:
     text = said(page("zh_Hant", experiment="specialists", predicted="skipped"))
     i18n.use("zh_Hant")
     assert f"{i18n._('airplane')}、{i18n._('ship')}" in text and "airplane" not in text
+
+
+def test_another_digit_may_be_left_out() -> None:
+    at = page(experiment="mythical-3", predicted="few")
+    assert at.pills(key="paper_kind").value == "3"
+    at.pills(key="paper_kind").set_value("7")
+    seen(at.run())
+    text = said(at)
+    assert at.query_params["experiment"] == "mythical-3-without-7" and "predicted" not in at.query_params
+    assert "A student is shown no 7" in text and "3 of 13" in text and "What came out" not in text
+    press(at, "predict_many")
+    assert "No result of this experiment ships with kdviz: run it here." in said(at)
+    press(at, "paper_next")
+    assert at.query_params["experiment"] == "only-7-and-8" and "paper_kind" not in keys(at)
+
+
+@pytest.mark.parametrize("language", list(i18n.LANGUAGES))
+def test_beside_another_digit_stands_no_figure_of_the_paper(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "recorded", lambda name: result(name, "full"))
+    at = page(language, experiment="mythical-3-without-7", predicted="skipped")
+    given = components(at)["bias_curve"]
+    assert [mark["bias"] for mark in given["marks"]] == [
+        result("mythical-3-without-7")["measured"]["rows"][name]["bias"]["mean"] for name in ("before", "matched", "best_on_test")
+    ]
+    (table,) = [table.value for table in at.table if len(table.value) == 3]
+    assert set(table.iloc[:, 1]) == {"–"}
+    i18n.use(language)
+    assert i18n._("The paper left out the 3 alone: for another digit there is nothing to compare with.") in said(at)
+    assert "109" not in said(at) and "+3.5" not in said(at)

@@ -36,3 +36,8 @@ def chapters() -> list[tuple[str, list[Experiment]]]:
             [t_squared.EXPERIMENT, logit_matching.EXPERIMENT, two_teachers.EXPERIMENT, ensembles.EXPERIMENT, confused.EXPERIMENT],
         ),
     ]
+
+
+def kinds() -> list[Experiment]:
+    """Return the other kinds of claims that are listed once."""
+    return never_seen.OTHER_DIGITS

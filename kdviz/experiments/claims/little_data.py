@@ -115,7 +115,7 @@ EXPERIMENT = Experiment(
         seeds=5,
         learning_rate=0.001,
     ),
-    seconds=(27, 2400),
+    seconds=(27, 1500),
     paper=(
         Found("hard_labels", N_("speech, 3% of the data, hard targets: frame accuracy, percent"), 44.5, "section 6, table 5"),
         Found("distilled", N_("speech, 3% of the data, soft targets: frame accuracy, percent"), 57.0, "section 6, table 5"),

@@ -14,20 +14,23 @@ from kdviz.i18n import N_
 from kdviz.soft_targets import softmax
 
 
-def _transferred(part: Part, raised: tuple[int, ...], papers: float, grid: np.ndarray, most: int | None = None) -> Measured:
+def _transferred(
+    part: Part, raised: tuple[int, ...], grid: np.ndarray, papers: float | None, most: int | None = None
+) -> Measured:  # fmt: skip
     """Measure one student after the other, before and after the biases of `raised` are moved together.
 
-    most: how many images of those classes the paper's best bias leaves wrong.
+    papers: the paper's bias; most: how many images of those classes its best bias leaves wrong; None where it has none.
     """
     opened = data.load(part.spec.dataset)
     wanted = float(np.isin(opened.labels[opened.slice("training")], raised).mean())
     each = part.of("distilled", part.setting)
     biases = {
         "before": [0.0] * len(each),
-        "papers": [papers] * len(each),
         "best_on_test": [bias.best(logits, part.labels, raised) for logits in each],
         "matched": [bias.matched(logits, raised, wanted) for logits in each],
     }
+    if papers is not None:
+        biases["papers"] = [papers] * len(each)
     if most is not None:
         biases["as_few"] = [bias.best(logits, part.labels, raised, most) for logits in each]
     rows = {}
@@ -61,6 +64,7 @@ def _sources(part: Part, absent: int, most: int = 24) -> list[dict[str, Any]]:
     return [{"image": int(seen[n]), "label": int(opened.labels[seen[n]]), "share": float(shares[n])} for n in first]
 
 
+PAPERS_DIGIT, PAPERS_BIAS = 3, 3.5
 PAPERS_BEST = (109, 14)
 """The paper's errors with the bias that is best on the test set: of all images, and of the threes among them."""
 
@@ -68,12 +72,14 @@ PAPERS_BEST = (109, 14)
 def _mythical(parts: Parts) -> Measured:
     part = parts["students"]
     absent = part.spec.classes_left_out
-    of = _transferred(part, absent, 3.5, np.round(np.arange(-4, 16.01, 0.1), 1), PAPERS_BEST[1])
+    papers, most = (PAPERS_BIAS, PAPERS_BEST[1]) if absent == (PAPERS_DIGIT,) else (None, None)
+    of = _transferred(part, absent, np.round(np.arange(-4, 16.01, 0.1), 1), papers, most)
     return {**of, "sources": _sources(part, absent[0])}
 
 
 def _mythical_verdict(of: Measured) -> tuple[str, list[Said]]:
-    best, matched, as_few = (of["rows"][name] for name in ("best_on_test", "matched", "as_few"))
+    best, matched = (of["rows"][name] for name in ("best_on_test", "matched"))
+    as_few = of["rows"].get("as_few")  # of the paper's digit alone
     count, names = of["images_of_classes"], ", ".join(map(str, of["classes"]))
 
     def known(errors: Measured) -> str:
@@ -100,19 +106,27 @@ def _mythical_verdict(of: Measured) -> tuple[str, list[Said]]:
             N_(
                 "With the bias that is best on the test set, {bias} on average, it is {share}: {errors} errors in all, {own} on "
                 "the class. The paper: 109 and 14, 98.6%."
+            )
+            if as_few
+            else N_(
+                "With the bias that is best on the test set, {bias} on average, it is {share}: {errors} errors in all, {own} on "
+                "the class."
             ),
             {"bias": f"{best['bias']['mean']:+.1f}", "share": known(best["errors_of_classes"]),
              "errors": f"{best['errors']['mean']:.1f}", "own": f"{best['errors_of_classes']['mean']:.1f}"},
         ),
-        Said(
-            N_(
-                "Raised until no more of the class are wrong than in the paper, {most}, by {bias} on average, {errors} are wrong "
-                "in all; the paper has {papers}."
-            ),
-            {"most": f"{PAPERS_BEST[1]}", "papers": f"{PAPERS_BEST[0]}", "bias": f"{as_few['bias']['mean']:+.1f}",
-             "errors": f"{as_few['errors']['mean']:.1f}"},
-        ),
     ]  # fmt: skip
+    if as_few:
+        said.append(
+            Said(
+                N_(
+                    "Raised until no more of the class are wrong than in the paper, {most}, by {bias} on average, {errors} are "
+                    "wrong in all; the paper has {papers}."
+                ),
+                {"most": f"{PAPERS_BEST[1]}", "papers": f"{PAPERS_BEST[0]}", "bias": f"{as_few['bias']['mean']:+.1f}",
+                 "errors": f"{as_few['errors']['mean']:.1f}"},
+            )
+        )  # fmt: skip
     return _how_many(1 - matched["errors_of_classes"]["mean"] / count), said
 
 
@@ -123,7 +137,7 @@ def _how_many(share: float) -> str:
 def _two_classes(parts: Parts) -> Measured:
     part = parts["students"]
     present = tuple(sorted(set(range(10)) - set(part.spec.classes_left_out)))
-    return _transferred(part, present, -7.6, np.round(np.arange(-30, 4.01, 0.2), 1))
+    return _transferred(part, present, np.round(np.arange(-30, 4.01, 0.2), 1), -7.6)
 
 
 def _two_classes_verdict(of: Measured) -> tuple[str, list[Said]]:
@@ -173,28 +187,44 @@ def _two_beside(of: Measured) -> Texts:
             "papers_percent": [rates["papers"]], "matched_percent": [rates["matched"]]}  # fmt: skip
 
 
-MYTHICAL_3 = Experiment(
-    name="mythical-3",
-    title=N_("A digit that was never seen"),
-    question=N_(
-        "A student is shown no 3, only how much each other digit looks like one: how many 3s of the test set does it know?"
-    ),
-    section=SECTION,
-    predictions=SEEN,
-    quick={"students": {**QUICK, "classes_left_out": [3], "fraction": 0.3, "batch_size": 128}},
-    full={"students": {**WIDE, "classes_left_out": [3], "hard_weight": 1, "epochs": 50, "learning_rate": 0.001, "seeds": 5}},
-    seconds=(30, 600),
-    paper=(
-        Found("before", N_("errors before the bias is raised, 133 of them on the 1,010 threes"), 206, "section 3"),
-        Found("best_on_test", N_("errors with the bias raised by 3.5, 14 of them on threes"), PAPERS_BEST[0], "section 3"),
-    ),
-    measure=_mythical,
-    verdict=_mythical_verdict,
-    chosen=TUNED,
-    reasons=(ON_TEST, JITTER),
-    beside=_mythical_beside,
-)
+def _without(digit: int) -> Experiment:
+    """Return the claim for a digit: of the paper's the paper's figures stand beside it."""
+    papers = digit == PAPERS_DIGIT
+    return Experiment(
+        name=_NAMES[digit],
+        title=N_("A digit that was never seen"),
+        question=N_(
+            "A student is shown no {digit}, only how much each other digit is like one: how many {digit}s of the test set does "
+            "it know?"
+        ),
+        section=SECTION,
+        predictions=SEEN,
+        quick={"students": {**QUICK, "classes_left_out": [digit], "fraction": 0.3, "batch_size": 128}},
+        full={
+            "students": {**WIDE, "classes_left_out": [digit], "hard_weight": 1, "epochs": 50, "learning_rate": 0.001, "seeds": 5}
+        },
+        seconds=(30, 600),
+        paper=(
+            Found("before", N_("errors before the bias is raised, 133 of them on the 1,010 threes"), 206, "section 3"),
+            Found("best_on_test", N_("errors with the bias raised by 3.5, 14 of them on threes"), PAPERS_BEST[0], "section 3"),
+        )
+        if papers
+        else (),
+        measure=_mythical,
+        verdict=_mythical_verdict,
+        chosen=TUNED,
+        reasons=(ON_TEST, JITTER) if papers else (ALONE,),
+        beside=_mythical_beside,
+        fields={"digit": f"{digit}"},
+        others={f"{other}": name for other, name in _NAMES.items()},
+        one_of=None if papers else _NAMES[PAPERS_DIGIT],
+    )
 
+
+_NAMES = {digit: "mythical-3" + (f"-without-{digit}" if digit != PAPERS_DIGIT else "") for digit in range(10)}
+ALONE = N_("The paper left out the 3 alone: for another digit there is nothing to compare with.")
+MYTHICAL_3 = _without(PAPERS_DIGIT)
+OTHER_DIGITS = [_without(digit) for digit in _NAMES if digit != PAPERS_DIGIT]
 
 ONLY_7_AND_8 = Experiment(
     name="only-7-and-8",

@@ -56,11 +56,11 @@ def marks(measured: Mapping[str, Any]) -> list[bias.Mark]:
     rows = measured["rows"]
     labels = {
         "before": _("nothing added"),
-        "papers": _("the paper's, {bias}", bias=f"{rows['papers']['bias']['mean']:+.1f}"),
+        "papers": _("the paper's, {bias}", bias=f"{rows['papers']['bias']['mean']:+.1f}") if "papers" in rows else "",
         "matched": _("without any test label, {bias}", bias=f"{rows['matched']['bias']['mean']:+.1f}"),
         "best_on_test": _("best on the test images, {bias}", bias=f"{rows['best_on_test']['bias']['mean']:+.1f}"),
     }
-    return [bias.Mark(label, rows[name]["bias"]["mean"], rows[name]["errors"]["mean"]) for name, label in labels.items()]
+    return [bias.Mark(label, rows[name]["bias"]["mean"], rows[name]["errors"]["mean"]) for name, label in labels.items() if label]
 
 
 def show(measured: Mapping[str, Any], identity: str, theme: Theme) -> None:

@@ -29,7 +29,9 @@ def show(store: Store, experiment: Experiment) -> None:
     if experiment.name == paper_state.LAB:
         busy = lab.show(store)
         st.header(_("All seven together"), anchor=False)
-    st.markdown(f"### {_(experiment.question)}", anchors=False)
+    if experiment.others:
+        _kinds(experiment)
+    st.markdown(f"### {_(experiment.question, **experiment.fields)}", anchors=False)
     if experiment.name != paper_state.LAB:  # there each bug says who had it
         # No caption: a link in its faint colour has too little contrast.
         st.markdown(_("Who says so: {source}.", source=_linked(_cited(experiment.section))))
@@ -71,10 +73,21 @@ def _own_is_chosen(experiment: Experiment) -> bool:
     return chosen != "record"
 
 
+def _kinds(experiment: Experiment) -> None:
+    """Ask which kind of a claim is to be seen: which digit is left out."""
+    chosen = next(kind for kind, name in experiment.others.items() if name == experiment.name)
+    if st.session_state.get("paper_kind") != chosen:
+        st.session_state["paper_kind"] = chosen
+    st.pills(
+        _("The digit that is left out"), list(experiment.others), key="paper_kind", required=True, wrap=True,
+        on_change=lambda: paper_state.open_experiment(experiment.others[st.session_state["paper_kind"]]),
+    )  # fmt: skip
+
+
 def _way(experiment: Experiment) -> None:
     """Show the way back to all claims, and on to the next one."""
     names = experiments.names()
-    at = names.index(experiment.name)
+    at = names.index(experiment.listed)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             _("All claims"), icon=":material/list:", key="paper_all", on_click=paper_state.open_experiment, args=(None,),
@@ -87,7 +100,7 @@ def _way(experiment: Experiment) -> None:
 def _next(experiment: Experiment, key: str) -> None:
     """Show the way on to the next claim, if there is one."""
     names = experiments.names()
-    following = names[names.index(experiment.name) + 1 :]
+    following = names[names.index(experiment.listed) + 1 :]
     if following:
         st.button(
             _("Next: {title}", title=_(experiments.find(following[0]).title)), icon=":material/arrow_forward:", key=key,

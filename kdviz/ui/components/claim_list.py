@@ -28,4 +28,4 @@ def show() -> None:
                     on_click=paper_state.open_experiment, args=(one.name,),
                     icon=":material/check:" if paper_state.predicted(one.name) else None,
                 )  # fmt: skip
-                st.markdown(_(one.question), width="content")
+                st.markdown(_(one.question, **one.fields), width="content")
