@@ -13,9 +13,11 @@ from kdviz import __version__
 
 
 def here() -> dict[str, Any]:
-    """Return today's date, this machine and the versions, as a result carries them."""
+    """Return the time, this machine and the versions, as a result carries them."""
+    now = datetime.datetime.now().astimezone()
     return {
-        "date": datetime.date.today().isoformat(),
+        "date": now.date().isoformat(),
+        "at": now.isoformat(timespec="seconds"),
         "machine": platform.machine(),
         "processor": processor(),
         "cores": os.cpu_count(),

@@ -1,4 +1,4 @@
-"""Networks by name: `linear`, `mlp-A-B`, `cnn`. Their names, parameters and multiply-adds need no torch; running them does.
+"""Networks by name: `linear`, `mlp-A-B`, `cnn`, `cnn-A-B`, `kdtf`. Only running them needs torch.
 
 A network is a tuple of layers. `forward` runs S networks of one architecture at once: parameters are stacked on a leading
 axis, and the first layer of those that see the same batch is one wide product. S = 1 is no special case. The layers and
@@ -27,6 +27,7 @@ NAMES = [
     N_("mlp-A-B (hidden layers of A and B units, 1 to 4096, up to four of them)"),
     "cnn",
     N_("cnn-A-B (blocks of A and B channels, 1 to 512, up to four)"),
+    "kdtf",
 ]
 Shape = tuple[int, int, int]  # height, width, channels
 
@@ -136,6 +137,10 @@ def architecture(name: object, shape: Shape, classes: int) -> Architecture:
             Dense(units, classes),
         )
         return Architecture("cnn", shape, classes, layers)
+    if name == "kdtf":  # the teacher of DushyantaDhyani/kdtf
+        first, second = Conv(channels, 32, 5, height, width, pool=True), Conv(32, 64, 5, height // 2, width // 2, pool=True)
+        dense = Dense(64 * (height // 4) * (width // 4), 1024)
+        return Architecture("kdtf", shape, classes, (first, second, dense, Dense(1024, classes)))
     match = re.fullmatch(r"mlp((?:-[1-9][0-9]{0,3}){1,4})", str(name))
     if match is None or max(hidden := [int(units) for units in match[1][1:].split("-")]) > 4096:
         raise UnknownName(N_("unknown network {name}; known: {known}"), name=quoted(name, 80), known=NAMES)

@@ -98,7 +98,10 @@ class RunSpec:
     )  # fmt: skip
     student: tuple[str, ...] = knob(
         ("mlp-30-30",), N_("Student"),
-        N_("linear, mlp-A-B (hidden layers of A and B units), cnn or cnn-A-B-C (blocks of convolutions); a list trains each"),
+        N_(
+            "linear, mlp-A-B (hidden layers of A and B units), cnn, cnn-A-B-C (blocks of convolutions) or kdtf; a list trains "
+            "each"
+        ),
         by_dataset={"cifar10": ("cnn-16-32-32",), OWN: ("cnn-16-32-32",)}, each=str,
     )  # fmt: skip
     temperature: tuple[float, ...] = knob(
@@ -305,7 +308,7 @@ class TeacherSpec:
 
     dataset: str = field(default="digits", metadata=KNOBS["dataset"].metadata)
     network: str = knob(
-        "cnn", N_("Network"), N_("linear, mlp-A-B, cnn or cnn-A-B-C; -x5 behind it trains five that answer together"),
+        "cnn", N_("Network"), N_("linear, mlp-A-B, cnn, cnn-A-B-C or kdtf; -x5 behind it trains five that answer together"),
         by_dataset=KNOBS["teacher"].metadata["by_dataset"],
     )  # fmt: skip
     epochs: int | None = knob(None, N_("Epochs"), N_("passes over the training images; none for those of the recipe"), 1, 10_000)

@@ -64,6 +64,8 @@ def recipe(dataset: str, network: str, images: int) -> Recipe:
         return Recipe(200, 256, 1e-3, dropout_inputs=0.2, dropout_hidden=0.5, jitter=2, max_norm=2.0)
     if dataset == "mnist" and network == "cnn":
         return Recipe(24, 128, 1e-3, dropout_hidden=0.4, jitter=2)
+    if dataset == "mnist" and network == "kdtf":  # Adam 0.001, batches of 128, 5,000 steps and dropout are kdtf's
+        return Recipe(11, 128, 1e-3, dropout_hidden=0.25, half=True)
     if dataset in ("mnist", "street") and network.startswith("cnn-"):
         return Recipe(12 if dataset == "mnist" else 10, 500, 0.14, jitter=2, optimizer="muon")
     if dataset == "digits" and network == "cnn":

@@ -354,7 +354,7 @@ def _conclude(store: Store, payload: dict[str, Any]) -> dict[str, Any]:
         if None in kept:
             raise UserError(N_("a run of this experiment is no longer here"))
         logits = np.stack([np.load(io.BytesIO(one["test_logits"]), allow_pickle=False) for one in kept if one is not None])
-        parts[name] = running.part(run.spec, run.result, logits)
+        parts[name] = running.part(run.spec, run.result, logits, run.ended or 0.0)
     result = running.concluded(experiment, False, parts)
     store.set_fact(payload["fact"], experiments.short(result))
     return {"outcome": result["outcome"]}

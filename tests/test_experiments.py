@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import kdviz
 from kdviz import answers, cli, data, experiments, settings, soft_targets, stats, teachers
 from kdviz.errors import InvalidValue, UnknownName
 from kdviz.experiments import Experiment, Part, Said, running
@@ -173,10 +172,15 @@ def test_a_class_that_was_never_seen_comes_back_with_its_bias() -> None:
     assert measured["curve"]["errors"][at_zero] == rows["before"]["errors"]["mean"]
     outcome, said = never_seen._mythical_verdict(measured)
     assert outcome == "nearly_all" and "know 0.0% of them; hard-label students know 0.0%" in texts(said)
-    assert "it is 100.0%" in texts(said) and "no more of the class are wrong than in the paper, 14" in texts(said)
-    hard = replace(part, logits=np.concatenate([logits[:, :20] * [-1.0], logits[:, 20:]], 1))  # twenty images against the grain
-    few = never_seen._mythical({"students": hard})["rows"]
-    assert few["as_few"]["errors"]["mean"] >= few["best_on_test"]["errors"]["mean"] > 0
+    assert "it is 100.0%" in texts(said) and "no more of the class wrong than the paper's, 14" in texts(said)
+    # Forty threes that are told apart from other images only by a bias that turns more of those to 3.
+    answers_of, where = logits.copy(), np.flatnonzero(part.labels == 3)[:40]
+    others = np.flatnonzero(part.labels != 3)[:60]
+    answers_of[:, where, 3] -= 10
+    answers_of[:, others, 3] = answers_of[:, others].max(-1) - 12
+    few = never_seen._mythical({"students": replace(part, logits=answers_of)})["rows"]
+    assert min(few["best_on_test"]["errors_of_classes"]["seeds"]) > 14 >= max(few["as_few"]["errors_of_classes"]["seeds"])
+    assert few["as_few"]["errors"]["mean"] > few["best_on_test"]["errors"]["mean"]
     # What is best on the test set decides nothing: where the matched bias does not help, neither does that.
     at_odds = {**measured, "rows": {**rows, "matched": rows["before"]}}
     assert never_seen._mythical_verdict(at_odds)[0] == "few"
@@ -193,7 +197,7 @@ def test_any_digit_may_be_left_out_and_the_papers_figures_stand_beside_its_own(d
         {"papers", "as_few"} if one.paper else set()
     )
     said = " ".join(sentence["text"] for sentence in concluded["verdict"])
-    assert f"never saw a {digit} know" in said and ("109" in said) == (digit == 3)
+    assert f"never saw the digit {digit} know" in said and ("109" in said) == (digit == 3)
 
 
 def test_the_idea_of_an_absent_class_is_drawn_from_the_images_most_like_it() -> None:
@@ -470,17 +474,27 @@ def test_intervals_are_those_of_stats() -> None:
 
 def test_a_result_names_what_trained_its_runs_and_not_what_concluded_them() -> None:
     spec = experiments.find("ensemble").specs(False)["one"]
-    made = {"date": "2020-02-03", "processor": "abacus", "cores": 1, "versions": {"kdviz": "0.0.1", "torch": "1.0"}}
+    versions = {"kdviz": "0.0.1", "torch": "1.0"}
+    made = {"date": "2020-02-03", "at": "2020-02-03T09:00:00+00:00", "processor": "abacus", "cores": 1, "versions": versions}
+    later = {**made, "at": "2020-02-03T10:00:00+00:00", "cores": 9, "processor": "slide rule"}
 
     def trained(**how: object) -> Part:
         part = made_up(spec, {})
         settings_there = {"teacher_sha256": "a", "data_sha256": "b", **how}
         return replace(part, result={**part.result, "seconds": 2.0, "settings": settings_there})
 
-    result = running.made({"one": trained(made=made), "two": trained(made={**made, "date": "2020-02-04"}, graphics_card="card")})
-    assert result == {
-        **made, "date": "2020-02-04", "processor": "card, abacus", "seconds": 4.0,
-        "seeds": {"one": spec.seeds, "two": spec.seeds},
-        "teacher_sha256": {"one": "a", "two": "a"}, "data_sha256": {"one": "b", "two": "b"},
+    parts = {"one": trained(made=later), "two": trained(made=made, graphics_card="card"), "three": trained(made=made)}
+    assert running.made(parts) == {
+        **later, "processor": "slide rule, card, abacus", "seconds": 6.0, "seeds": dict.fromkeys(parts, spec.seeds),
+        "teacher_sha256": dict.fromkeys(parts, "a"), "data_sha256": dict.fromkeys(parts, "b"),
     }  # fmt: skip
-    assert running.made({"one": trained()})["versions"]["kdviz"] == kdviz.__version__  # an earlier kdviz kept none
+
+
+def test_a_run_of_an_earlier_kdviz_is_of_the_day_when_it_ended() -> None:
+    spec = experiments.find("ensemble").specs(False)["one"]
+    logits = np.zeros((len(spec.students), 360, 10), np.float32)
+    earlier = running.part(spec, {"settings": {"torch": "1.9.0", "transfer_images": 60}}, logits, 1.5e9)
+    made = earlier.result["settings"]["made"]
+    assert made["date"] in ("2017-07-13", "2017-07-14", "2017-07-15") and made["versions"]["torch"] == "1.9.0"
+    own = {"made": {"date": "2020-02-03"}, "torch": "1.9.0"}
+    assert running.part(spec, {"settings": own}, logits, 1.5e9).result["settings"] == own

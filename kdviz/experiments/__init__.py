@@ -139,7 +139,7 @@ def find(name: object) -> Experiment:
     known = {one.name: one for one in _all()}
     there = known | {one.name: one for one in claims.kinds()}
     if name not in there:
-        raise UnknownName(N_("unknown experiment {name}; known: {known}"), name=quoted(name, 80), known=list(known))
+        raise UnknownName(N_("unknown experiment {name}; known: {known}"), name=quoted(name, 80), known=list(there))
     return there[str(name)]
 
 

@@ -7,6 +7,7 @@ data. Nothing of it is needed once the result is written. Knows no store and no 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import shutil
@@ -44,11 +45,21 @@ def finished(spec: RunSpec) -> Part | None:
         logits = np.load(kept / "logits.npy")
     except (OSError, ValueError, EOFError):
         return None
-    return part(spec, result, logits)
+    return part(spec, result, logits, (kept / "result.json").stat().st_mtime)
 
 
-def part(spec: RunSpec, result: dict[str, Any], logits: np.ndarray) -> Part:
-    """Return a finished run as a part of its experiment: result and logits as kdviz.run has them. Raises DataUnavailable."""
+def part(spec: RunSpec, result: dict[str, Any], logits: np.ndarray, ended: float) -> Part:
+    """Return a finished run as a part of its experiment: result and logits as kdviz.run has them; ended: seconds since 1970.
+
+    Raises DataUnavailable.
+    """
+    how = result["settings"]
+    if "made" not in how:  # by an earlier kdviz, which kept no more than torch's version
+        at = datetime.datetime.fromtimestamp(ended, datetime.UTC).astimezone()
+        here = machine.here()
+        made = {**here, "date": at.date().isoformat(), "at": at.isoformat(timespec="seconds"),
+                "versions": {**here["versions"], "torch": how["torch"]}}  # fmt: skip
+        result = {**result, "settings": {**how, "made": made}}
     opened = data.load(spec.dataset)
     labels = np.asarray(opened.labels[opened.slice(spec.judged_on)])
     return Part(spec, result, logits, labels)
@@ -129,14 +140,12 @@ def concluded(experiment: Experiment, full: bool, parts: dict[str, Part]) -> dic
 
 
 def made(parts: dict[str, Part]) -> dict[str, Any]:
-    """Return what produced a result: date, machine and versions of the run that began last, seconds of training, hashes."""
-    here = machine.here()  # for runs of an earlier kdviz, which kept no such thing
-    how = {name: {"made": here, **part.result["settings"]} for name, part in parts.items()}
-    last = max(how.values(), key=lambda of: str(of["made"]["date"]))
-    card = last.get("graphics_card")
+    """Return what produced a result: date and versions of the run that began last, every processor, seconds, seeds, hashes."""
+    how = {name: part.result["settings"] for name, part in parts.items()}
+    cards = [[of.get("graphics_card"), of["made"]["processor"]] for of in how.values()]
     return {
-        **last["made"],
-        **({"processor": f"{card}, {last['made']['processor']}"} if card else {}),
+        **max((of["made"] for of in how.values()), key=lambda made: str(made["at"])),
+        "processor": ", ".join(dict.fromkeys(name for both in cards for name in both if name)),
         "seconds": sum(part.result["seconds"] for part in parts.values()),
         "seeds": {name: part.spec.seeds for name, part in parts.items()},
         "teacher_sha256": {name: of["teacher_sha256"] for name, of in how.items()},

@@ -165,7 +165,7 @@ def test_the_bias_is_told_to_the_browser_with_what_stands_out(monkeypatch: pytes
     assert "best on the test images" in given["marks"][3]["label"] and "chosen with the labels that judge it" in said(at)
     (pictures,) = at.get("image")
     assert [picture.caption.partition(",")[0] for picture in pictures.proto.imgs] == [
-        f"a {source['label']}" for source in measured["sources"]
+        f"{source['label']}" for source in measured["sources"]
     ]
 
 
@@ -400,7 +400,7 @@ def test_beside_another_digit_stands_no_figure_of_the_paper(language: str, monke
         result("mythical-3-without-7")["measured"]["rows"][name]["bias"]["mean"] for name in ("before", "matched", "best_on_test")
     ]
     (table,) = [table.value for table in at.table if len(table.value) == 3]
-    assert set(table.iloc[:, 1]) == {"–"}
+    assert table.shape == (3, 2)  # what, and here: there is nothing found elsewhere
     i18n.use(language)
     assert i18n._("The paper left out the 3 alone: for another digit there is nothing to compare with.") in said(at)
     assert "109" not in said(at) and "+3.5" not in said(at)

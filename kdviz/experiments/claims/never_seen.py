@@ -88,7 +88,7 @@ def _mythical_verdict(of: Measured) -> tuple[str, list[Said]]:
     said = [
         Said(
             N_(
-                "Without a bias raised, students that never saw a {classes} know {share} of "
+                "Without a bias raised, students that never saw the digit {classes} know {share} of "
                 "them; hard-label students know {hard}."
             ),
             {"classes": names, "share": known(of["rows"]["before"]["errors_of_classes"]),
@@ -120,8 +120,8 @@ def _mythical_verdict(of: Measured) -> tuple[str, list[Said]]:
         said.append(
             Said(
                 N_(
-                    "Raised until no more of the class are wrong than in the paper, {most}, by {bias} on average, {errors} are "
-                    "wrong in all; the paper has {papers}."
+                    "Of the biases that leave no more of the class wrong than the paper's, {most}, the best on the test set, "
+                    "{bias} on average, leaves {errors} wrong in all; the paper has {papers}."
                 ),
                 {"most": f"{PAPERS_BEST[1]}", "papers": f"{PAPERS_BEST[0]}", "bias": f"{as_few['bias']['mean']:+.1f}",
                  "errors": f"{as_few['errors']['mean']:.1f}"},
@@ -168,7 +168,7 @@ SEEN: Mapping[str, str] = {
     "nearly_all": N_("Nearly all of them: more than nine in ten."),
 }
 ON_TEST = N_(
-    "The paper's biases were the best on the test set, and so is one of ours. The matched one uses the test images and the "
+    "The paper's biases were the best on the test set, and so are ours but the matched one, which uses the test images and the "
     "classes' shares of the training set, but no test label."
 )
 
@@ -194,8 +194,8 @@ def _without(digit: int) -> Experiment:
         name=_NAMES[digit],
         title=N_("A digit that was never seen"),
         question=N_(
-            "A student is shown no {digit}, only how much each other digit is like one: how many {digit}s of the test set does "
-            "it know?"
+            "A student is shown no {digit}, only how much every other digit is like {digit}: how many {digit}s of the test set "
+            "does it know?"
         ),
         section=SECTION,
         predictions=SEEN,

@@ -116,7 +116,7 @@ EXPERIMENT = Experiment(
         },
         "all": {**WIDE, "conditions": TAKEN_APART, "epochs": 15, "learning_rate": 0.001, "seeds": 5},
     },
-    seconds=(46, 3100),
+    seconds=(46, 1100),
     measure=_measure,
     verdict=_verdict,
     chosen=PLAIN,

@@ -84,6 +84,12 @@ def show(measured: Mapping[str, Any], identity: str, theme: Theme) -> None:
             "labels that judge it, as the paper's was: it is no result, but the most that a bias can do. The one without any "
             "test label gives the class as much as it has of the training images."
         )
+        if "papers" in measured["rows"]
+        else _(
+            "Each line across has ten times as many errors as the one below it. The best on the test images is chosen with the "
+            "labels that judge it: it is no result, but the most that a bias can do. The one without any test label gives the "
+            "class as much as it has of the training images."
+        )
     )
 
 
@@ -94,8 +100,8 @@ def sources(spec: RunSpec, listed: Sequence[Mapping[str, Any]]) -> None:
     absent = spec.classes_left_out[0]
     st.markdown(
         _(
-            "From these training images the students have their idea of a {absent}: to no others does the teacher give as much "
-            "of it. Shares at T = {T}:",
+            "From these training images the students have their idea of the digit {absent}: to no others does the teacher give "
+            "as much of it. Shares at T = {T}:",
             absent=absent,
             T=f"{spec.temperature[0]:g}",
         )
@@ -107,7 +113,7 @@ def sources(spec: RunSpec, listed: Sequence[Mapping[str, Any]]) -> None:
         return
     where = images.slice("training")
     captions = [
-        _("a {label}, {share} {absent}", label=one["label"], share=f"{one['share']:.0%}", absent=absent) for one in listed
+        _("{label}, {share} like {absent}", label=one["label"], share=f"{one['share']:.0%}", absent=absent) for one in listed
     ]
     shown = [pictures.png(np.asarray(images.pixels[where.start + one["image"]]), SIDE) for one in listed]
     alt = [_("Training image {number}: {caption}", number=one["image"], caption=text)

@@ -34,7 +34,10 @@ def show(store: Store, experiment: Experiment) -> None:
     st.markdown(f"### {_(experiment.question, **experiment.fields)}", anchors=False)
     if experiment.name != paper_state.LAB:  # there each bug says who had it
         # No caption: a link in its faint colour has too little contrast.
-        st.markdown(_("Who says so: {source}.", source=_linked(_cited(experiment.section))))
+        source = _linked(_cited(experiment.section))
+        st.markdown(
+            _("Who says so: {source}.", source=source) if experiment.one_of is None else _("After {source}.", source=source)
+        )
     if paper_state.expected(experiment.name) is None:
         verdicts.ask(experiment.predictions, "predict", partial(paper_state.expect, experiment.name))
         experiment_run.about(store, experiment)
@@ -138,20 +141,16 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
         bias_curve.show(result["measured"], f"{experiment.name} {result['made']}", theme)
     rows = beside.table(experiment, result["measured"])
     if rows:
-        found, here = _("found elsewhere"), _("here")
-        st.table(
-            [
-                {
-                    _("what"): _(row.what),
-                    found: row.papers or "–",
-                    here: row.ours if isinstance(row.ours, str) else _(row.ours.message, **row.ours.fields),
-                    _("where it says so"): _cited(row.where) or "–",
-                }
-                for row in rows
-            ],
-            border="horizontal",
-        )
-        if result["kind"] == "quick":
+        what, found, here, where = _("what"), _("found elsewhere"), _("here"), _("where it says so")
+        shown = [
+            {what: _(row.what), found: row.papers or "–", here: row.ours if isinstance(row.ours, str) else
+             _(row.ours.message, **row.ours.fields), where: _cited(row.where) or "–"}
+            for row in rows
+        ]  # fmt: skip
+        if not experiment.paper:
+            shown = [{name: row[name] for name in (what, here)} for row in shown]
+        st.table(shown, border="horizontal")
+        if result["kind"] == "quick" and experiment.paper:
             st.caption(
                 _(
                     "The quick form is smaller than what was done elsewhere: compare which does better, not how many errors it "
@@ -162,7 +161,9 @@ def _result(experiment: Experiment, result: Mapping[str, Any], own: bool) -> Non
         (part,) = result["parts"].values()
         bias_curve.sources(RunSpec.from_dict(part["spec"]), result["measured"]["sources"])
     reasons = [_(reason) for reason in experiment.reasons]
-    if reasons:
+    if experiment.one_of is not None:
+        st.markdown(" ".join(reasons))
+    elif reasons:
         st.markdown(_("Why it may differ from what was found elsewhere:") + "\n" + "\n".join(f"- {each}" for each in reasons))
     if result["kind"] == "quick":
         st.caption(_("The quick form's settings were chosen for it to be quick, not tuned."))

@@ -26,6 +26,6 @@ def show() -> None:
                 st.button(
                     _("{number}. {title}", number=number, title=_(one.title)), key=f"claim_{one.name}", width=280,
                     on_click=paper_state.open_experiment, args=(one.name,),
-                    icon=":material/check:" if paper_state.predicted(one.name) else None,
+                    icon=":material/check:" if any(map(paper_state.predicted, one.others.values() or [one.name])) else None,
                 )  # fmt: skip
                 st.markdown(_(one.question, **one.fields), width="content")

@@ -81,7 +81,7 @@ def form() -> None:
         )  # fmt: skip
         st.selectbox(
             _(FIELDS["network"].metadata["label"]), list(suggested), key=NETWORK, accept_new_options=True,
-            width=220, persist_state="session", help=_("linear, mlp-A-B, cnn or cnn-A-B-C: choose one, or type another"),
+            width=220, persist_state="session", help=_("linear, mlp-A-B, cnn, cnn-A-B-C or kdtf: choose one, or type another"),
         )  # fmt: skip
         st.number_input(
             _("Members"), 1, MAX_MEMBERS, key=MEMBERS, step=1, width=130, persist_state="session",
