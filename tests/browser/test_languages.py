@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from kdviz import experiments, presets
 from kdviz.spec import RunSpec
@@ -99,7 +101,8 @@ def points_at(page: Page, sign: Locator) -> bool:
     """Point at a help sign and return whether it says its hint: a page that is just scrolled may slip from under the mouse."""
     page.mouse.move(0, 0)
     sign.hover()
-    page.wait_for_timeout(500)
+    with contextlib.suppress(PlaywrightTimeout):
+        sign.locator("[aria-describedby]").wait_for(state="attached", timeout=500)
     return sign.locator("[aria-describedby]").count() > 0
 
 
