@@ -14,7 +14,7 @@ CHECKS = {
     "pytest": ["pytest"],
 }
 IN_TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-"""Two processes share the tests, a file at a time (tests/conftest.py: those of the browser are two), where all are run."""
+"""Two processes share the tests, a file at a time (tests/conftest.py: those of the browser are one), where all are run."""
 
 
 def main(arguments: list[str]) -> int:

@@ -18,23 +18,15 @@ hypothesis.settings.register_profile("kdviz", deadline=None, database=None, dera
 hypothesis.settings.load_profile("kdviz")
 
 
-WATCH_RUNS = {"test_accessibility.py", "test_languages.py", "test_live_curves.py", "test_runs.py", "test_sweeps.py"}
-"""The browser tests that look at runs while they train and afterwards: several share one that is watched to its end."""
-
-
-class BrowserInTwo(LoadFileScheduling):  # type: ignore[misc]
-    """Two processes take file after file, the browser tests as two: a server, an engine and a Chromium for each file would cost
-    minutes."""
+class BrowserTogether(LoadFileScheduling):  # type: ignore[misc]
+    """Two processes take file after file, the browser tests as one: in two they took no less time, and a Chromium more."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if not nodeid.startswith("tests/browser/"):
-            return super()._split_scope(nodeid)  # type: ignore[no-any-return]
-        file = nodeid.partition("::")[0].rpartition("/")[2]
-        return "browser, runs" if file in WATCH_RUNS else "browser, all else"
+        return "tests/browser" if nodeid.startswith("tests/browser/") else super()._split_scope(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserInTwo:
-    return BrowserInTwo(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> BrowserTogether:
+    return BrowserTogether(config, log)
 
 
 @pytest.fixture(autouse=True)

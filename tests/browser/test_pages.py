@@ -50,9 +50,9 @@ def test_language_is_kept_on_the_other_page_and_after_a_reload(server: Served, v
     expect(page.locator("h1")).to_have_text("Soft targets")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_without_sideways_scrolling(server: Served, visitor: Open, scheme: str) -> None:
-    page = visitor(width=390, height=844, color_scheme=scheme)
+@pytest.mark.parametrize(("scheme", "locale"), [("light", "zh-TW"), ("dark", "en-GB")])
+def test_a_phone_shows_all_without_sideways_scrolling(server: Served, visitor: Open, scheme: str, locale: str) -> None:
+    page = visitor(width=390, height=844, color_scheme=scheme, locale=locale)
     for address in ("/", "/distill", "/paper?experiment=misconceptions&predicted=most"):
         visit(page, server.url + address)
         page.locator(".dial .row, .js-plotly-plot").first.wait_for()
