@@ -147,7 +147,7 @@ EXPERIMENT = Experiment(
             "student": ["mlp-30-30", "mlp-300-300"],
             "temperature": [1, 2.5, 4, 10, 20],
             "fraction": 0.1,
-            "epochs": 12,
+            "epochs": 10,
             "batch_size": 64,
             "learning_rate": 0.002,
             "schedule": "linear",
@@ -176,7 +176,7 @@ EXPERIMENT = Experiment(
             "learning_rate": 0.001,
         },
     },
-    seconds=(55, 1500),
+    seconds=(50, 1500),
     paper=(
         Found("wide", N_("300 or more units: all T above 8 fairly similar"), 8, "section 3", "T > 8"),
         Found("narrow", N_("30 units: T from 2.5 to 4 significantly better than higher or lower"), 2.5, "section 3", "T = 2.5–4"),
