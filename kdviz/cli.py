@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kdviz import bench, data, experiments, settings, spec, teachers
-from kdviz.errors import InvalidValue, UserError
-from kdviz.i18n import N_, english
+from kdviz.errors import UserError
+from kdviz.i18n import english
 
 
 class Parser(argparse.ArgumentParser):
@@ -333,17 +333,10 @@ def _bench(parsed: argparse.Namespace) -> None:
 
 def _record(file: Path, result: dict[str, Any], points: list[dict[str, Any]]) -> None:
     """Write a run with its points and with what made it, as the app shows recorded runs."""
-    try:
-        # Six digits are more than a page shows; a sweep has thousands of points.
-        short = [{key: float(f"{v:.6g}") if isinstance(v, float) else v for key, v in point.items()} for point in points]
-        file.write_text(
-            json.dumps({"made": result["settings"]["made"], "result": result, "points": short}, separators=(",", ":")) + "\n",
-            "utf-8",
-        )
-    except OSError as error:
-        raise InvalidValue(
-            N_("the record cannot be written to {file} ({reason})"), file=str(file), reason=error.strerror
-        ) from None
+    from kdviz.experiments import running
+
+    # Six digits are more than a page shows; a sweep has thousands of points.
+    running.write(file, {"made": result["settings"]["made"], "result": result, "points": experiments.short(points)})
 
 
 def _engine(parsed: argparse.Namespace) -> None:

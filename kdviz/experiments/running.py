@@ -164,8 +164,13 @@ def check(file: Path) -> None:
 
 def record(file: Path, result: dict[str, Any]) -> None:
     """Write a result as it is committed. Raises InvalidValue where it cannot be written."""
+    write(file, short(result))
+
+
+def write(file: Path, content: dict[str, Any]) -> None:
+    """Write plain values as a record. Raises InvalidValue where it cannot be written."""
     with _writing(file):
-        file.write_text(json.dumps(short(result), separators=(",", ":")) + "\n", "utf-8")
+        file.write_text(json.dumps(content, separators=(",", ":")) + "\n", "utf-8")
 
 
 @contextlib.contextmanager

@@ -54,13 +54,18 @@ _mount = served.component("bias_curve", "bias_curve.js", _HTML, _CSS, isolate_st
 def marks(measured: Mapping[str, Any]) -> list[bias.Mark]:
     """Return the biases that stand out: none, the paper's, the one that needs no label, the best on the test images."""
     rows = measured["rows"]
+    added = {name: f"{row['bias']['mean']:+.1f}" for name, row in rows.items()}
     labels = {
         "before": _("nothing added"),
-        "papers": _("the paper's, {bias}", bias=f"{rows['papers']['bias']['mean']:+.1f}") if "papers" in rows else "",
-        "matched": _("without any test label, {bias}", bias=f"{rows['matched']['bias']['mean']:+.1f}"),
-        "best_on_test": _("best on the test images, {bias}", bias=f"{rows['best_on_test']['bias']['mean']:+.1f}"),
+        "papers": _("the paper's, {bias}", bias=added.get("papers", "")),  # which has one for its own digit alone
+        "matched": _("without any test label, {bias}", bias=added["matched"]),
+        "best_on_test": _("best on the test images, {bias}", bias=added["best_on_test"]),
     }
-    return [bias.Mark(label, rows[name]["bias"]["mean"], rows[name]["errors"]["mean"]) for name, label in labels.items() if label]
+    return [
+        bias.Mark(label, rows[name]["bias"]["mean"], rows[name]["errors"]["mean"])
+        for name, label in labels.items()
+        if name in rows
+    ]
 
 
 def show(measured: Mapping[str, Any], identity: str, theme: Theme) -> None:

@@ -78,9 +78,7 @@ def _own_is_chosen(experiment: Experiment) -> bool:
 
 def _kinds(experiment: Experiment) -> None:
     """Ask which kind of a claim is to be seen: which digit is left out."""
-    chosen = next(kind for kind, name in experiment.others.items() if name == experiment.name)
-    if st.session_state.get("paper_kind") != chosen:
-        st.session_state["paper_kind"] = chosen
+    st.session_state["paper_kind"] = next(kind for kind, name in experiment.others.items() if name == experiment.name)
     st.pills(
         _("The digit that is left out"), list(experiment.others), key="paper_kind", required=True, wrap=True,
         on_change=lambda: paper_state.open_experiment(experiment.others[st.session_state["paper_kind"]]),
